@@ -1,0 +1,86 @@
+"""Shared fixtures. The environment is set first: the libraries read it when they are imported."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+# Overrides HF_HUB_OFFLINE for `datasets` alone; a user's setting must not put tests on the network.
+os.environ.pop("HF_DATASETS_OFFLINE", None)
+# Threads of several processes on few cores spin against each other; torch reads this as its own.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["MKL_NUM_THREADS"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+import json
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+
+LABEL_WORDS = (
+    "great good terrible bad awful excellent poor fine wonderful horrible positive negative "
+    "politics world sports sport business finance technology science tech "
+    "yes no true false right wrong correct maybe perhaps also however therefore because "
+    "same different similar similarly other related unrelated acceptable unacceptable "
+    "reasonable unreasonable okay happy sad love hate best worst"
+).split()
+PLAIN_WORDS = (
+    "a an the it this that was is in of and but so to not all overall news film movie story review "
+    "question answer passage sentence words text about just said what who where when why how "
+    "people actor city team market player company game match door house river "
+    "never always very really "
+    ". , ? ! : ; ' \" - ( )"
+).split()
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def tiny_backbone(tmp_path_factory) -> Path:
+    """A folder with a random RobertaForMaskedLM (2 layers of width 32) and a tokenizer of its own.
+
+    Each of LABEL_WORDS and PLAIN_WORDS is one token with its leading space; others are pieces.
+    """
+    import torch
+    from transformers import RobertaConfig, RobertaForMaskedLM
+
+    folder = tmp_path_factory.mktemp("tiny_backbone")
+    tokenizer = _tiny_tokenizer(folder)
+    config = RobertaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=48,
+        max_position_embeddings=130,
+        type_vocab_size=1,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        RobertaForMaskedLM(config).save_pretrained(folder)
+    return folder
+
+
+def _tiny_tokenizer(folder: Path):
+    """Train a byte-level BPE on a text made here, and save it to `folder` in RoBERTa's format."""
+    from tokenizers import AddedToken, ByteLevelBPETokenizer
+    from transformers import RobertaTokenizerFast
+
+    words = LABEL_WORDS + PLAIN_WORDS
+    lines = [f" {first} {second}" for first in words for second in words[:20]]
+    special_tokens = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    bpe = ByteLevelBPETokenizer()
+    bpe.train_from_iterator(lines, vocab_size=1500, min_frequency=2, special_tokens=special_tokens)
+    bpe.save_model(str(folder))
+    (folder / "config.json").write_text(json.dumps({"model_type": "roberta"}))
+    mask = AddedToken("<mask>", lstrip=True, special=True)  # with the space before it
+    tokenizer = RobertaTokenizerFast.from_pretrained(folder, mask_token=mask, model_max_length=128)
+    tokenizer.save_pretrained(folder)
+    return tokenizer
