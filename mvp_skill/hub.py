@@ -1,0 +1,155 @@
+"""Data sets and checkpoints from the Hugging Face hub: pinned, counted, and quick to fail.
+
+The hub's libraries retry for up to a minute without a network. Here the cache is asked first, then
+the hub is probed for a few seconds, and only a hub that answers is asked for anything.
+"""
+
+import ssl
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mvp_skill.errors import BadInput
+from mvp_skill.readers import Row
+
+PROBE_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """A data set on the hub, pinned to one commit, with the rows it must have.
+
+    files          {"train": file, "held_out": file}, Parquet files of the repository
+    columns        text columns in the order the model sees them
+    label          the label's column: class numbers, or false and true
+    label_counts   {"train": counts, "held_out": counts}, rows per class, in class order
+    """
+
+    repository: str
+    revision: str
+    files: dict[str, str]
+    columns: tuple[str, ...]
+    label: str
+    label_counts: dict[str, tuple[int, ...]]
+
+
+def hub_rows(source: HubSource, remedy: str) -> dict[str, list[Row]]:
+    """The rows of a data set: {"train": rows, "held_out": rows}.
+
+    remedy    how to go on without the hub, said when it cannot be reached
+    raises    BadInput if the files are neither cached nor reachable (within 5 s), or are not
+              the expected ones
+    """
+    return {part: _read_part(source, part, remedy) for part in source.files}
+
+
+def hub_file(repository: str, file: str, revision: str, remedy: str) -> Path:
+    """One file of a data set repository, from the cache or the hub."""
+    from huggingface_hub import hf_hub_download
+
+    if cached := _cached(repository, file, revision, "dataset"):
+        return cached
+    what = f"The data set {repository} ({file})"
+    options = {"repo_type": "dataset", "revision": revision}
+    return _fetch(what, lambda: hf_hub_download(repository, file, **options), remedy)
+
+
+def hub_folder(
+    repository: str, revision: str | None, patterns: list[str], usable: Callable[[Path], bool]
+) -> Path:
+    """A folder with the files of a model repository that match `patterns`.
+
+    usable    says whether a folder from the cache is complete enough to be taken as it is
+    raises    BadInput if it is neither cached nor reachable (within 5 s)
+    """
+    from huggingface_hub import snapshot_download
+
+    config = _cached(repository, "config.json", revision, "model")
+    if config and usable(config.parent):
+        return config.parent
+    what = f"{repository!r} is no local folder; the backbone of that name"
+    remedy = "give a local checkpoint folder as BACKBONE, or use mini-roberta or mini-t5"
+    options = {"revision": revision, "allow_patterns": patterns}
+    return _fetch(what, lambda: snapshot_download(repository, **options), remedy)
+
+
+def hub_unreachable() -> str | None:
+    """Why the hub cannot be asked now, or None if it answers within PROBE_SECONDS.
+
+    HF_HUB_OFFLINE=1 counts as unreachable. Any answer of the server will do.
+    """
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE is set"
+    outcome: list[str | None] = []
+    # A thread, because looking up a name has no time limit of its own.
+    probe = threading.Thread(target=lambda: outcome.append(_probe(constants.ENDPOINT)), daemon=True)
+    probe.start()
+    probe.join(PROBE_SECONDS)
+    return outcome[0] if outcome else f"no answer from {constants.ENDPOINT} in {PROBE_SECONDS:g} s"
+
+
+def _probe(endpoint: str) -> str | None:
+    try:
+        request = urllib.request.Request(endpoint, method="HEAD")
+        urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
+    except urllib.error.HTTPError:
+        return None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        # The server is there; the hub's library has certificates of its own.
+        return None if isinstance(reason, ssl.SSLError) else f"{endpoint}: {reason}"
+    return None
+
+
+def _cached(repository: str, file: str, revision: str | None, repo_type: str) -> Path | None:
+    """A file of the library's cache, found without any request (`local_files_only` makes some)."""
+    from huggingface_hub import try_to_load_from_cache
+
+    path = try_to_load_from_cache(repository, file, revision=revision, repo_type=repo_type)
+    return Path(path) if isinstance(path, str) else None
+
+
+def _fetch(what: str, download: Callable[[], str], remedy: str) -> Path:
+    """Probe the hub, then download; whatever goes wrong is one sentence."""
+    if reason := hub_unreachable():
+        raise BadInput(f"{what} is not cached, and the hub is out of reach ({reason}); {remedy}.")
+    try:
+        return Path(download())
+    except Exception as error:  # the hub's library and its two HTTP clients each have their own
+        cause = str(error).strip().split("\n")[0] or type(error).__name__
+        raise BadInput(f"{what} could not be fetched from the hub ({cause}); {remedy}.") from error
+
+
+def _read_part(source: HubSource, part: str, remedy: str) -> list[Row]:
+    import pyarrow
+    import pyarrow.parquet
+
+    path = hub_file(source.repository, source.files[part], source.revision, remedy)
+    try:
+        columns = [*source.columns, source.label]
+        table = pyarrow.parquet.read_table(path, columns=columns).to_pydict()
+        texts = zip(*(table[column] for column in source.columns), strict=True)
+    except (pyarrow.ArrowException, KeyError, OSError) as error:
+        raise BadInput(
+            f"{path} is damaged or not {source.repository} ({error}); "
+            "delete it and let it be fetched again."
+        ) from error
+    labels = [int(label) for label in table[source.label]]
+    _check_counts(source, part, labels)
+    return [{"texts": list(row), "label": label} for row, label in zip(texts, labels, strict=True)]
+
+
+def _check_counts(source: HubSource, part: str, labels: list[int]) -> None:
+    expected = source.label_counts[part]
+    found = tuple(labels.count(label) for label in range(len(expected)))
+    if found != expected or len(labels) != sum(expected):
+        raise BadInput(
+            f"{source.repository} at {source.revision[:7]}, {source.files[part]}: expected "
+            f"{sum(expected)} rows ({expected} per class), found {len(labels)} ({found}); "
+            "delete it from the cache, or give the published files as DATA_DIR."
+        )

@@ -1,0 +1,312 @@
+"""Tasks: registry, reference splits, one schema, the same data everywhere."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from datasets import ClassLabel, Dataset
+
+from mvp_skill.errors import BadInput
+from mvp_skill.published import AG_NEWS, BOOLQ, SST2, reference_splits
+from mvp_skill.tasks import SPLITS, TASKS, load_task, task_named
+
+PAIRS = {
+    "boolq": (("passage", "question"), ("question",)),
+    "mini_questions": (("passage", "question"), ("question",)),
+    "mini_nli": (("premise", "hypothesis"), ("premise",)),
+    "mini_nli_binary": (("premise", "hypothesis"), ("premise",)),
+    "mini_answers": (("question", "sentence"), ("question",)),
+    "mini_paraphrases": (("first", "second"), ()),
+    "mini_duplicates": (("first", "second"), ()),
+    "mini_excuses": (("scenario", "excuse"), ("scenario",)),
+}
+MINI = [name for name in TASKS if name.startswith("mini_")]
+
+
+def sst2_folder(tmp_path, n_train=60, n_dev=7):
+    """SST-2 files; every seventh training sentence has no letter."""
+    train = [f"{i} !\t{i % 2}" if i % 7 == 0 else f"Film {i} \t{i % 2}" for i in range(n_train)]
+    dev = [f"Dev {i}\t{i % 2}" for i in range(n_dev - 1)] + ["... !\t1"]
+    (tmp_path / "train.tsv").write_text("sentence\tlabel\n" + "\n".join(train) + "\n")
+    (tmp_path / "dev.tsv").write_text("\n".join(dev) + "\n")
+    return tmp_path
+
+
+def boolq_folder(tmp_path, n_val=33):
+    rows = [
+        {"question": f"Is it {i}", "passage": f" It is {i}. ", "label": i % 3 == 0}
+        for i in range(n_val)
+    ]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "train.jsonl").write_text(lines)
+    (tmp_path / "val.jsonl").write_text(lines)
+    return tmp_path
+
+
+def shared_folder(repository, name):
+    folder = repository.parent / "shared" / "data" / name
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}")
+    return folder
+
+
+# --- the registry ------------------------------------------------------------------------------
+
+
+def test_unknown_tasks_are_refused_with_the_allowed_names():
+    for call in (task_named, load_task):
+        with pytest.raises(BadInput) as error:
+            call("sst3")
+        assert all(name in str(error.value) for name in TASKS)
+
+
+def test_columns_and_frozen_columns():
+    for name, task in TASKS.items():
+        columns, frozen = PAIRS.get(name, (task.columns, ()))
+        assert (task.name, task.columns, task.frozen) == (name, columns, frozen)
+        assert len(task.columns) == (2 if name in PAIRS else 1)
+
+
+def test_share_of_words_an_attack_may_change():
+    low = {"sst2", "boolq", "mini_films", "mini_restaurants", "mini_questions"}
+    assert {n for n, task in TASKS.items() if task.max_perturbed_fraction == 0.1} == low
+    assert {task.max_perturbed_fraction for task in TASKS.values()} == {0.1, 0.3}
+
+
+def test_classes_of_published_tasks():
+    assert TASKS["sst2"].label_names == ("negative", "positive")
+    assert TASKS["boolq"].label_names == ("false", "true")
+    assert TASKS["ag_news"].label_names == ("world", "sports", "business", "sci-tech")
+
+
+# --- reference splits --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("published", "n_train", "n_held_out", "sizes"),
+    [
+        (SST2, 67_349, 872, (63_981, 3_368, 872)),
+        (AG_NEWS, 120_000, 7_600, (114_000, 6_000, 7_600)),
+        (BOOLQ, 9_427, 3_270, (9_427, 1_635, 1_635)),
+    ],
+)
+def test_sizes_of_the_reference_splits(published, n_train, n_held_out, sizes):
+    parts = {"train": list(range(n_train)), "held_out": list(range(n_held_out))}
+    splits = reference_splits(published, parts)
+    assert tuple(len(splits[split]) for split in SPLITS) == sizes
+    used = splits["train"] + splits["validation"]
+    if published is BOOLQ:
+        used = splits["validation"] + splits["test"]
+    assert sorted(used) == list(range(n_held_out if published is BOOLQ else n_train))
+
+
+def test_sst2_is_cut_first_and_filtered_then(tmp_path):
+    """Against the splitter of `datasets` on the rows themselves."""
+    data = load_task("sst2", data_dir=sst2_folder(tmp_path))
+    lines = (tmp_path / "train.tsv").read_text().splitlines()[1:]
+    expected = Dataset.from_dict({"line": lines}).train_test_split(
+        train_size=0.95, test_size=0.05, seed=0
+    )
+    for split, theirs in (("train", "train"), ("validation", "test")):
+        kept = [line for line in expected[theirs]["line"] if re.search("[A-Za-z]", line)]
+        assert [row["texts"] for row in data[split]] == [
+            [line.split("\t")[0].lower().strip()] for line in kept
+        ]
+        assert [*data[split]["label"]] == [int(line.split("\t")[1]) for line in kept]
+    assert [*data["test"]["texts"]] == [[f"dev {i}"] for i in range(6)]  # in the file's order
+
+
+def test_boolq_test_is_the_first_half(tmp_path):
+    data = load_task("boolq", data_dir=boolq_folder(tmp_path))
+    expected = Dataset.from_dict({"i": range(33)}).train_test_split(
+        train_size=0.5, test_size=0.5, seed=0
+    )
+    for split, theirs in (("test", "train"), ("validation", "test")):
+        numbers = expected[theirs]["i"]
+        assert [*data[split]["texts"]] == [[f"it is {i}.", f"is it {i}?"] for i in numbers]
+        assert [*data[split]["label"]] == [int(i % 3 == 0) for i in numbers]
+    assert data["train"]["texts"][:2] == [["it is 0.", "is it 0?"], ["it is 1.", "is it 1?"]]
+
+
+def test_too_few_rows_are_refused(tmp_path):
+    with pytest.raises(BadInput, match="19 rows are too few"):
+        load_task("sst2", data_dir=sst2_folder(tmp_path, n_train=19))
+
+
+# --- what load_task gives ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MINI)
+def test_mini_tasks_have_the_one_schema(name):
+    data = load_task(name, n_train=9, n_validation=5, n_test=7)
+    assert tuple(data) == SPLITS and data.num_rows == {"train": 9, "validation": 5, "test": 7}
+    for split in SPLITS:
+        assert data[split].features["label"] == ClassLabel(names=list(TASKS[name].label_names))
+        assert data[split].features["texts"].feature.dtype == "string"
+        assert {len(texts) for texts in data[split]["texts"]} == {len(TASKS[name].columns)}
+        assert all(
+            text == text.lower().strip() != "" for row in data[split] for text in row["texts"]
+        )
+    assert "mini world" in data["test"].info.description
+
+
+def test_published_tasks_have_the_same_schema(tmp_path):
+    mini = load_task("mini_films", n_train=4, n_validation=4, n_test=4)
+    data = load_task("sst2", data_dir=str(sst2_folder(tmp_path)))
+    assert data["train"].features == mini["train"].features
+    description = data["train"].info.description
+    assert "sst2, train" in description and str(tmp_path / "train.tsv") in description
+
+
+def test_questions_get_one_question_mark(tmp_path):
+    question = {"question": "Is it so?", "passage": "P", "label": True}
+    folder = boolq_folder(tmp_path)
+    (folder / "train.jsonl").write_text(json.dumps(question) + "\n")
+    assert load_task("boolq", data_dir=folder)["train"][0]["texts"] == ["p", "is it so?"]
+    for name in ("mini_questions", "mini_answers"):
+        column = TASKS[name].columns.index("question")
+        for texts in load_task(name, n_train=20, n_validation=1, n_test=1)["train"]["texts"]:
+            assert texts[column].count("?") == 1 and texts[column].endswith("?")
+
+
+def test_mini_sizes_and_seed_reach_the_generator(monkeypatch):
+    from mvp_skill.mini import tasks as mini
+
+    calls = []
+
+    def generate(name, **options):
+        calls.append((name, options))
+        return {split: [{"texts": ["A Fine film "], "label": 1}] for split in SPLITS}
+
+    monkeypatch.setattr(mini, "generate", generate)
+    data = load_task("mini_films", n_train=3, n_test=2, seed=5)
+    load_task("mini_news")
+    assert calls == [
+        ("mini_films", {"n_train": 3, "n_test": 2, "seed": 5}),
+        ("mini_news", {"seed": 0}),
+    ]
+    assert data["validation"][0] == {"texts": ["a fine film"], "label": 1}
+
+
+def test_other_seeds_give_other_mini_data():
+    sizes = {"n_train": 8, "n_validation": 2, "n_test": 2}
+    first, again, other = (load_task("mini_films", seed=seed, **sizes) for seed in (0, 0, 1))
+    assert first["train"].to_list() == again["train"].to_list() != other["train"].to_list()
+
+
+def test_subsets_are_the_same_every_time(tmp_path):
+    folder = sst2_folder(tmp_path)
+
+    def train_texts(**sizes):
+        data = load_task("sst2", data_dir=folder, **sizes)
+        return [texts[0] for texts in data["train"]["texts"]]
+
+    everything, five, twelve = train_texts(), train_texts(n_train=5), train_texts(n_train=12)
+    assert five == train_texts(n_train=5, n_test=3)
+    assert (len(five), len(twelve)) == (5, 12)
+    assert set(five) < set(twelve) < set(everything)  # a larger subset contains the smaller one
+    assert twelve != everything[:12]  # drawn at random, not the first ones
+
+
+def test_fewer_rows_than_wanted_are_announced(tmp_path, caplog):
+    data = load_task("sst2", data_dir=sst2_folder(tmp_path), n_test=100)
+    assert data["test"].num_rows == 6
+    assert "sst2: 6 test rows, not 100" in caplog.text
+
+
+def test_a_sample_is_announced(tmp_path, caplog):
+    folder = boolq_folder(tmp_path)
+    load_task("boolq", data_dir=folder)
+    assert "sample" not in caplog.text
+    (folder / "train.jsonl").rename(folder / "train_sample.jsonl")
+    load_task("boolq", data_dir=folder)
+    assert "train_sample.jsonl, because there is no train.jsonl" in caplog.text
+
+
+@pytest.mark.parametrize("count", [0, -3, 2.5, "all"])
+def test_bad_counts_are_refused(count):
+    with pytest.raises(BadInput, match="N_VALIDATION must be"):
+        load_task("mini_films", n_validation=count)
+
+
+def test_misplaced_arguments_are_refused(tmp_path):
+    with pytest.raises(BadInput, match="reads no files.*sst2, ag_news, boolq"):
+        load_task("mini_films", data_dir=tmp_path)
+    with pytest.raises(BadInput, match="same data for every seed.*seed=1"):
+        load_task("sst2", data_dir=sst2_folder(tmp_path), seed=1)
+
+
+def test_a_bad_row_is_named_through_load_task(tmp_path):
+    folder = sst2_folder(tmp_path)
+    with (folder / "train.tsv").open("a") as file:
+        file.write("fine\tpositive\n")
+    with pytest.raises(BadInput, match=r"train\.tsv, line 62: has the label 'positive'"):
+        load_task("sst2", data_dir=folder)
+
+
+# --- in other processes ------------------------------------------------------------------------
+
+DIGEST = """
+import hashlib, sys
+from mvp_skill.tasks import SPLITS, load_task
+assert not {"torch", "datasets", "transformers"} & set(sys.modules), "the import must be light"
+digest = hashlib.sha256()
+sizes = dict(n_train=11, n_validation=5, n_test=6)
+for data in (load_task("mini_films", **sizes), load_task("mini_nli", **sizes),
+             load_task("sst2", data_dir=sys.argv[1], n_train=20)):
+    for split in SPLITS:
+        digest.update(repr(data[split].to_dict()).encode())
+print(digest.hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_the_same_data_in_two_processes(tmp_path, repository, monkeypatch):
+    folder = sst2_folder(tmp_path)
+    digests = set()
+    for hash_seed in ("1", "2"):
+        monkeypatch.setenv("PYTHONHASHSEED", hash_seed)
+        command = [sys.executable, "-c", DIGEST, str(folder)]
+        run = subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=120)
+        assert run.returncode == 0, run.stderr
+        digests.add(run.stdout)
+    assert len(digests) == 1
+
+
+# --- real files --------------------------------------------------------------------------------
+
+
+def test_real_sst2(repository):
+    data = load_task("sst2", data_dir=shared_folder(repository, "sst2"))
+    assert data.num_rows == {"train": 6574, "validation": 346, "test": 872}
+    assert [data["test"]["label"].count(label) for label in (0, 1)] == [428, 444]
+
+
+def test_real_ag_news(repository, caplog):
+    data = load_task("ag_news", data_dir=shared_folder(repository, "ag_news"), n_train=500)
+    assert data.num_rows == {"train": 500, "validation": 200, "test": 7600}
+    assert [data["test"]["label"].count(label) for label in range(4)] == [1900] * 4
+    assert "train_sample.csv" in caplog.text
+
+
+def test_real_boolq(repository):
+    data = load_task("boolq", data_dir=shared_folder(repository, "boolq"))
+    assert data.num_rows == {"train": 2000, "validation": 1635, "test": 1635}
+    labels = [*data["test"]["label"], *data["validation"]["label"]]
+    assert [labels.count(label) for label in (0, 1)] == [1237, 2033]
+    assert all(
+        texts[1].endswith("?") and texts[1].count("?") == 1 for texts in data["test"]["texts"]
+    )
+
+
+def test_real_glue_files_agree_with_the_header_less_ones(repository, tmp_path):
+    """The same 872 sentences and labels, but for the hyphens and full stops that one lacks."""
+    folder = shared_folder(repository, "sst2")
+    (tmp_path / "glue_train_sample.tsv").symlink_to(folder / "glue_train_sample.tsv")
+    (tmp_path / "glue_dev.tsv").symlink_to(folder / "glue_dev.tsv")
+    glue = load_task("sst2", data_dir=tmp_path)
+    other = load_task("sst2", data_dir=folder)
+    assert glue.num_rows == {"train": 1900, "validation": 100, "test": 872}
+    assert [*glue["test"]["label"]] == [*other["test"]["label"]]
