@@ -1,0 +1,250 @@
+"""Templates around texts, as token ids: the one formatter of training, evaluation and attack.
+
+Texts are tokenised without any template; the ids of a template are computed once and laid around
+them, front (`<s>` template text `</s>`) or back (`<s>` text template `</s>`). Three things are
+guaranteed by construction and held by tests:
+
+* the template never gives way: a row that is too long loses tokens of the *text*, and of a pair
+  only the member that an attack may edit;
+* special tokens written in a text ("<mask>", "</s>") become ordinary pieces, so every row has
+  exactly one mask, and its position is computed instead of being searched for;
+* a front template and the text are tokenised as one sentence: the template starts like any first
+  word, and the space after it belongs to the first word of the text. (The authors' code has a
+  lone-space token in both places, which pretraining text hardly contains.)
+
+Source: Raman et al. 2023, section 3, and the authors' code.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mvp_skill.errors import BadInput
+from mvp_skill.prompts import Template
+
+EMPTY = np.empty(0, dtype=np.int64)
+
+
+class Record(NamedTuple):
+    """Token ids of one text or pair, without special tokens."""
+
+    opening: np.ndarray
+    """The first text as it opens a row."""
+    following: np.ndarray
+    """The first text as it follows a template: with a leading space."""
+    second: np.ndarray
+    """The second text of a pair; empty for a single text."""
+
+    @property
+    def length(self) -> int:
+        """Tokens of the text or pair before anything is cut off."""
+        return len(self.opening) + len(self.second)
+
+
+class TemplateIds(NamedTuple):
+    """One template as token ids; the bare text of MLP-FT is the template without ids."""
+
+    ids: np.ndarray
+    front: bool
+    spaced: bool
+    """Whether a space stands between a front template and the text."""
+    mask_offset: int
+    """Index of the mask in `ids`; -1 without a template."""
+
+
+class Rows(NamedTuple):
+    """What the encoder reads, right-padded to the longest row; all tensors are integers."""
+
+    input_ids: Tensor
+    """[batch * template, position]"""
+    attention_mask: Tensor
+    """[batch * template, position], 1 for tokens, 0 for padding"""
+    token_type_ids: Tensor | None
+    """[batch * template, position], or None where the backbone does not know them (RoBERTa)"""
+    mask_position: Tensor
+    """[batch, template]; -1 without a template"""
+
+    def to(self, device: torch.device | str) -> "Rows":
+        """The same rows on another device."""
+        moved = (t if t is None else t.to(device, non_blocking=True) for t in self)
+        return Rows(*moved)
+
+
+class Insertion:
+    """Texts to records, and records to rows with templates around them.
+
+    tokenizer    a fast tokenizer
+    templates    none means the bare text, as MLP-FT reads it
+    max_length   tokens of the longest row, special tokens and template included
+    n_columns    1 for texts, 2 for pairs
+    frozen       indices of the columns of a pair that are never shortened
+    raises       BadInput for a slow tokenizer, or a template that leaves no room for a text
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        templates: Sequence[Template] = (),
+        *,
+        max_length: int,
+        n_columns: int = 1,
+        frozen: Iterable[int] = (),
+    ) -> None:
+        if not tokenizer.is_fast:
+            raise BadInput(
+                f"{type(tokenizer).__name__} cannot escape special tokens in texts; "
+                "use a backbone with a fast tokenizer (a tokenizer.json file)."
+            )
+        self.tokenizer, self.n_columns = tokenizer, n_columns
+        self.frozen = frozenset(frozen) if n_columns == 2 else frozenset()
+        self.templates = [template_ids(template, tokenizer) for template in templates]
+        self.templates = self.templates or [TemplateIds(EMPTY, False, False, -1)]
+        self.frame = _frame(tokenizer, n_columns)
+        taken = _lengths(self.frame).sum() + _lengths([t.ids for t in self.templates])
+        self.room = max_length - taken  # [template]
+        if self.room.min() < n_columns:
+            raise BadInput(
+                f"{max_length} tokens leave no room for a text beside the longest template; use a "
+                "shorter template, a larger max_length or a backbone that reads longer inputs."
+            )
+
+    def encode(self, texts: Sequence[str] | Sequence[tuple[str, str]]) -> list[Record]:
+        """Token ids of texts or pairs; white space around a text does not count.
+
+        raises   BadInput unless every element is a string (or a pair of strings, for a pair task)
+        """
+        examples = self.checked(texts)
+        columns = [[texts[i].strip() for texts in examples] for i in range(self.n_columns)]
+        opening = self._pieces(columns[0])
+        following = opening
+        if any(template.spaced for template in self.templates):
+            following = self._pieces([text and " " + text for text in columns[0]])
+        second = self._pieces(columns[1]) if self.n_columns == 2 else [EMPTY] * len(opening)
+        return [Record(*ids) for ids in zip(opening, following, second, strict=True)]
+
+    def checked(self, texts: Sequence[Any]) -> list[tuple[str, ...]]:
+        """Every text as a tuple of strings; BadInput if one is not what the task has."""
+        if isinstance(texts, str):
+            raise BadInput("A victim takes a list of texts, not one string; write [text].")
+        examples = [tuple(text) if isinstance(text, list | tuple) else (text,) for text in texts]
+        for example in examples:
+            if len(example) != self.n_columns or not all(isinstance(t, str) for t in example):
+                wanted = "one string" if self.n_columns == 1 else "a pair of strings"
+                raise BadInput(
+                    f"Every text of this task is {wanted}; this one is not: {example!r}."
+                )
+        return examples
+
+    def rows(self, records: Sequence[Record], chosen: np.ndarray) -> Rows:
+        """Lay templates around records; the rows of one record follow each other.
+
+        chosen   [batch, template], for each record the indices of the templates it is read through
+        """
+        templates = [self.templates[index] for index in chosen.ravel()]
+        records = [record for record in records for _ in range(chosen.shape[1])]
+        firsts = [
+            record.following if template.spaced else record.opening
+            for record, template in zip(records, templates, strict=True)
+        ]
+        seconds = [record.second for record in records]
+        room = self.room[chosen.ravel()]
+        n_first, n_second = shortened(_lengths(firsts), _lengths(seconds), room, self.frozen)
+        start, separator, end = ([ids] * len(templates) for ids in self.frame)
+        segments = [
+            start,
+            [template.ids if template.front else EMPTY for template in templates],
+            [ids[:n] for ids, n in zip(firsts, n_first, strict=True)],
+            separator,
+            [ids[:n] for ids, n in zip(seconds, n_second, strict=True)],
+            [EMPTY if template.front else template.ids for template in templates],
+            end,
+        ]
+        lengths = np.stack([_lengths(segment) for segment in segments], axis=1)
+        front = np.array([template.front for template in templates])
+        offset = np.array([template.mask_offset for template in templates])
+        before = np.where(front, lengths[:, 0], lengths[:, :5].sum(axis=1))  # the template
+        mask_position = np.where(offset < 0, -1, before + offset).reshape(chosen.shape)
+        return self._lay_out(segments, lengths, mask_position)
+
+    def _lay_out(
+        self, segments: list[list[np.ndarray]], lengths: np.ndarray, mask_position: np.ndarray
+    ) -> Rows:
+        n_tokens = lengths.sum(axis=1, keepdims=True)
+        filled = np.arange(n_tokens.max()) < n_tokens  # [batch * template, position]
+        input_ids = np.full(filled.shape, self.tokenizer.pad_token_id)
+        pieces = [piece for row in zip(*segments, strict=True) for piece in row]
+        input_ids[filled] = np.concatenate(pieces)
+        return Rows(
+            torch.from_numpy(input_ids),
+            torch.from_numpy(filled.astype(np.int64)),
+            self._token_types(lengths, filled),
+            torch.from_numpy(mask_position),
+        )
+
+    def _token_types(self, lengths: np.ndarray, filled: np.ndarray) -> Tensor | None:
+        """0 up to and including the separator, 1 after it; single texts are 0 throughout."""
+        if "token_type_ids" not in self.tokenizer.model_input_names:
+            return None
+        of_segment = np.array([0, 0, 0, 0, 1, 1, 1]) * (self.n_columns == 2)
+        token_types = np.zeros(filled.shape, dtype=np.int64)
+        token_types[filled] = np.repeat(np.tile(of_segment, len(lengths)), lengths.ravel())
+        return torch.from_numpy(token_types)
+
+    def _pieces(self, texts: list[str]) -> list[np.ndarray]:
+        if not texts:
+            return []
+        encoded = self.tokenizer(
+            texts, add_special_tokens=False, split_special_tokens=True, verbose=False
+        )
+        return [np.array(ids, dtype=np.int64) for ids in encoded["input_ids"]]
+
+
+def template_ids(template: Template, tokenizer: Any) -> TemplateIds:
+    """A template as token ids, computed once."""
+    ids = template.token_ids(tokenizer)
+    spaced = template.front and template.body[-1:].isspace()
+    space = tokenizer.encode(" ", add_special_tokens=False)
+    if template.front and ids[:1] == space:
+        ids = ids[1:]  # nothing stands before it that it could run into
+    if spaced and ids[-1:] == space:
+        ids = ids[:-1]  # the space goes to the first word of the text
+    offset = ids.index(tokenizer.mask_token_id)
+    return TemplateIds(np.array(ids, dtype=np.int64), template.front, spaced, offset)
+
+
+def shortened(
+    n_first: np.ndarray, n_second: np.ndarray, room: np.ndarray, frozen: frozenset[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many tokens of each member of a pair stay where `room` tokens have place.
+
+    Only the editable member loses tokens (BoolQ: the passage, never the question). If both are
+    editable, the longer one loses until they are equal, then both alike. A frozen member is cut
+    only where it is longer than the row by itself. A single text has `n_second` = 0.
+
+        n_first, n_second, room   [batch * template]
+        frozen                    indices (0, 1) of members that an attack may not edit
+        returns                   two arrays [batch * template]
+    """
+    if frozen == {1}:
+        second = np.minimum(n_second, room)
+        return np.minimum(n_first, room - second), second
+    first = n_first if frozen == {0} else np.maximum(room - n_second, room - room // 2)
+    first = np.minimum(np.minimum(n_first, first), room)
+    return first, np.minimum(n_second, room - first)
+
+
+def _frame(tokenizer: Any, n_columns: int) -> list[np.ndarray]:
+    """Special tokens before the first text, between the texts and after the last one."""
+    encoded = tokenizer(*["a"] * n_columns, return_special_tokens_mask=True)
+    ids = np.array(encoded["input_ids"])
+    is_text = np.array(encoded["special_tokens_mask"]) == 0
+    first, last = np.flatnonzero(is_text)[[0, -1]]
+    between = ids[first:last][~is_text[first:last]]
+    return [ids[:first], between, ids[last + 1 :]]
+
+
+def _lengths(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    return np.array([len(array) for array in arrays], dtype=np.int64)

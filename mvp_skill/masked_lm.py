@@ -1,0 +1,75 @@
+"""Where a masked language model keeps its encoder and its head, for the model types we support."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mvp_skill.errors import BadInput
+from mvp_skill.insertion import Rows
+
+
+class Layout(NamedTuple):
+    """One model type of the library."""
+
+    encoder: str
+    """Attribute of the masked language model that holds the encoder."""
+    transform: Callable[[nn.Module, Tensor], Tensor]
+    """(model, hidden [..., hidden]) -> what the decoder multiplies with the word embeddings."""
+    n_positions: Callable[..., int]
+    """config -> tokens in the longest row."""
+
+
+def _roberta_transform(model: nn.Module, hidden: Tensor) -> Tensor:
+    return model.lm_head.layer_norm(F.gelu(model.lm_head.dense(hidden)))
+
+
+def _bert_transform(model: nn.Module, hidden: Tensor) -> Tensor:
+    return model.cls.predictions.transform(hidden)
+
+
+LAYOUTS = {
+    # RoBERTa counts positions from the padding id + 1 on.
+    "roberta": Layout(
+        "roberta",
+        _roberta_transform,
+        lambda config: config.max_position_embeddings - config.pad_token_id - 1,
+    ),
+    "bert": Layout("bert", _bert_transform, lambda config: config.max_position_embeddings),
+}
+
+
+def layout_of(model: nn.Module) -> Layout:
+    """The layout of a masked language model; BadInput for a type without an entry in LAYOUTS."""
+    model_type = model.config.model_type
+    if model_type not in LAYOUTS:
+        raise BadInput(
+            f"A backbone of type {model_type!r} cannot be a victim yet; use one of type "
+            f"{', '.join(LAYOUTS)}."
+        )
+    return LAYOUTS[model_type]
+
+
+def last_hidden_state(encoder: nn.Module, rows: Rows) -> Tensor:
+    """Last layer of the encoder, [batch * template, position, hidden]."""
+    inputs = {"input_ids": rows.input_ids, "attention_mask": rows.attention_mask}
+    if rows.token_type_ids is not None:
+        inputs["token_type_ids"] = rows.token_type_ids
+    return encoder(**inputs).last_hidden_state
+
+
+def word_scores(model: nn.Module, hidden: Tensor, word_ids: Tensor) -> Tensor:
+    """Masked-LM logits of some words only, equal to those columns of the full head.
+
+    The decoder's rows *are* the word embeddings (tied); they are looked up, not copied, so that
+    training moves the input embeddings of the label words too.
+
+        hidden     [row, hidden], the encoder's states at the masks
+        word_ids   [word]
+        returns    [row, word]
+    """
+    decoder = model.get_output_embeddings()
+    features = layout_of(model).transform(model, hidden)  # [row, hidden]
+    # embedding: its backward pass is deterministic on a GPU, that of plain indexing is slow there
+    return F.linear(features, F.embedding(word_ids, decoder.weight), decoder.bias[word_ids])

@@ -1,0 +1,64 @@
+"""Texts to logits, for attacks, evaluation and notebooks: evaluation mode, no gradients, fp32."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mvp_skill.batching import evaluation_batches
+from mvp_skill.insertion import Record
+
+# Tokens, with padding, in one batch. It changes speed and memory, not the predictions.
+EVALUATION_TOKENS = {"cpu": 4_096, "cuda": 131_072}
+
+
+def predict(victim: nn.Module, texts: Sequence[str] | Sequence[tuple[str, str]]) -> Tensor:
+    """Logits of texts, [batch, class], fp32 on the CPU; the order is that of the texts.
+
+    Always in evaluation mode and without gradients, whatever mode the victim is in (it is left as
+    it was): the answer depends on the texts alone. Equal texts are computed once.
+
+        raises   BadInput if a text is not what the task has
+    """
+    examples = victim.insertion.checked(texts)
+    unique = {example: index for index, example in enumerate(dict.fromkeys(examples))}
+    logits = predict_records(victim, victim.encode(list(unique)))
+    return logits[[unique[example] for example in examples]]  # [batch, class]
+
+
+def predict_records(victim: nn.Module, records: Sequence[Record]) -> Tensor:
+    """Logits of encoded texts, [batch, class], fp32 on the CPU."""
+    if not records:
+        return torch.zeros(0, len(victim.settings.label_names))
+    device = next(victim.parameters()).device
+    templates = victim.insertion.templates
+    longest_template = max(len(template.ids) for template in templates)
+    lengths = [len(templates) * (record.length + longest_template) for record in records]
+    batches = evaluation_batches(lengths, EVALUATION_TOKENS.get(device.type, 4_096))
+    with evaluation_mode(victim), torch.inference_mode():
+        parts = [
+            victim.logits(victim.collate([records[index] for index in batch]).to(device)).float()
+            for batch in batches
+        ]
+        logits = torch.cat(parts).cpu()
+    place = np.argsort(np.concatenate(batches))
+    return logits[place]  # [batch, class]; a copy, which unlike `logits` may meet autograd again
+
+
+@contextmanager
+def evaluation_mode(victim: Callable) -> Iterator[None]:
+    """Evaluation mode inside the block, the former mode of each module after it.
+
+    A victim that is a plain function has no modes and is left alone.
+    """
+    modules = list(victim.modules()) if isinstance(victim, nn.Module) else []
+    modes = [module.training for module in modules]
+    for module in modules:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode
