@@ -1,0 +1,98 @@
+"""What an attack is given, checked before the first example is attacked."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import mvp_skill
+from mvp_skill.errors import BadInput
+
+if TYPE_CHECKING:
+    from mvp_skill.attack_resources import Resources
+    from mvp_skill.tasks import Task
+
+RESERVED = "<SPLIT>"  # TextAttack's mark between columns; in a text it would break them apart
+
+
+def check_options(query_budget: int | None, batch_size: int) -> None:
+    """BadInput unless both numbers are at least 1; a budget of None means no limit."""
+    for name, value in (("query_budget", query_budget), ("batch_size", batch_size)):
+        if value is not None and value < 1:
+            raise BadInput(f"{name} must be at least 1, not {value}.")
+
+
+class Row(NamedTuple):
+    """One example to attack."""
+
+    texts: list[str]  # one per column of the task
+    label: int
+
+
+def rows_of(examples: Iterable[dict], task: "Task") -> list[Row]:
+    """The examples as rows; BadInput if one does not fit the task, or there are none."""
+    rows = [Row(list(e["texts"]), int(e["label"])) for e in examples]
+    if not rows:
+        raise BadInput("There is nothing to attack; give at least one example (N_ATTACKED >= 1).")
+    for index, (texts, label) in enumerate(rows):
+        if len(texts) != len(task.columns):
+            raise BadInput(
+                f"Example {index} has {len(texts)} texts, but the columns of {task.name} are "
+                f"{', '.join(task.columns)}; give one text per column."
+            )
+        if not 0 <= label < len(task.label_names):
+            raise BadInput(
+                f"Example {index} has the label {label}, but {task.name} has the labels 0 to "
+                f"{len(task.label_names) - 1} ({', '.join(task.label_names)})."
+            )
+        if any(RESERVED in text for text in texts):
+            raise BadInput(f"Example {index} contains {RESERVED}, which TextAttack reserves.")
+    if not 0 < task.max_perturbed_fraction <= 1:  # TextAttack takes 0 for "no limit"
+        raise BadInput(
+            f"max_perturbed_fraction of {task.name} is {task.max_perturbed_fraction}; "
+            "it must be above 0 and at most 1."
+        )
+    return rows
+
+
+def check_victim(victim: Callable, rows: list[Row], task: "Task") -> None:
+    """BadInput unless the victim gives finite logits [batch, class], twice the same for a text."""
+    import torch
+
+    texts = [row.texts[0] if len(row.texts) == 1 else tuple(row.texts) for row in rows[:2]]
+    with torch.inference_mode():
+        first, second = victim(texts), victim(texts)
+    wanted = (len(texts), len(task.label_names))  # [batch, class]
+    if not isinstance(first, torch.Tensor) or tuple(first.shape) != wanted:
+        got = list(first.shape) if isinstance(first, torch.Tensor) else type(first).__name__
+        raise BadInput(
+            "The victim must return a tensor of logits [batch, class], "
+            f"here {list(wanted)} for the task {task.name}, not {got}."
+        )
+    if not first.isfinite().all():
+        raise BadInput(
+            "The victim's logits are not finite; train it again with a lower learning rate."
+        )
+    if not torch.equal(first, second):
+        raise BadInput(
+            "The victim answers the same texts differently each time, so an attack would collect "
+            "lucky draws; make it deterministic in evaluation mode (dropout off)."
+        )
+
+
+def made_of(task: "Task", resources: "Resources", rows: list[Row]) -> dict[str, Any]:
+    """Everything else an attack's outcome depends on, for the head of its log."""
+    text = json.dumps(rows, ensure_ascii=False)
+    return {
+        "task": task.name,
+        "columns": task.columns,
+        "frozen": task.frozen,
+        "max_perturbed_fraction": task.max_perturbed_fraction,
+        "resources": resources.fingerprints(),
+        "examples": f"{len(rows)}, sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]}",
+        "versions": {
+            "mvp_skill": mvp_skill.__version__,
+            **{name: version(name) for name in ("textattack", "torch", "transformers", "numpy")},
+        },
+    }

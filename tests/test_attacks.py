@@ -1,0 +1,516 @@
+"""The attack on a hand-made world: what it may change, what it counts, what it leaves behind."""
+
+import hashlib
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from attack_cases import (
+    FILLER,
+    MIXED,
+    ONE,
+    TWO,
+    BagOfWords,
+    CountingEncoder,
+    examples,
+    resources,
+    without_seconds,
+)
+
+from mvp_skill.attack_log import AttackLog
+from mvp_skill.attacks import RECIPES, attack, textfooler
+from mvp_skill.errors import BadInput
+from mvp_skill.stop_words import textfooler_stop_words
+from mvp_skill.tasks import Task
+from mvp_skill.textattack_import import textattack
+
+
+def run(victim, rows, task=ONE, encoder=None, **options):
+    options = {"progress": False, **options}
+    return attack(victim, rows, task=task, resources=resources(encoder), **options)
+
+
+def one(victim, text, label, task=ONE, encoder=None, **options):
+    return run(victim, examples((text, label)), task, encoder, **options).records[0]
+
+
+def changed(record):
+    before, after = (" ".join(record[name]).split() for name in ("texts", "attacked_texts"))
+    assert len(before) == len(after)
+    return [(a, b) for a, b in zip(before, after, strict=True) if a != b]
+
+
+def tie(n_words):
+    """A sentence of `n_words` words with one that the attack can turn: good to okay."""
+    return " ".join(["good", *FILLER.split()][:n_words])
+
+
+# --- outcomes -----------------------------------------------------------------------------------
+
+
+def test_a_planted_attack_succeeds_with_the_queries_counted_by_hand():
+    record = one(BagOfWords(), "the film was good", 1)
+    assert record["outcome"] == "succeeded"
+    assert record["attacked_texts"] == ["the film was okay"]
+    assert (record["clean_pred"], record["attacked_pred"]) == (1, 0)
+    assert record["perturbed_fraction"] == 1 / 4 and record["n_words"] == 4
+    # The first query; film and good deleted ("the" is a stop word, "was" too); decent and okay.
+    assert record["n_queries"] == 1 + 2 + 2
+    assert record["error"] is None and record["seconds"] > 0
+
+
+def test_an_attack_that_cannot_help_fails_and_keeps_its_best_text():
+    victim = BagOfWords({"good": 3.0, "decent": 2.0, "okay": 1.0})
+    record = one(victim, "the film was good", 1)
+    assert record["outcome"] == "failed" and record["attacked_pred"] == 1
+    assert record["attacked_texts"] == ["the film was okay"]  # not enough, but the best there is
+    assert record["n_queries"] == 1 + 2 + 2 + 2  # film has two neighbours as well
+
+
+def test_an_example_that_is_wrong_from_the_start_is_skipped():
+    record = one(BagOfWords(), "the film was good", 0)
+    assert record["outcome"] == "skipped" and record["n_queries"] == 1
+    assert record["attacked_texts"] == record["texts"] and record["perturbed_fraction"] == 0
+
+
+def test_outcomes_add_up_and_rows_keep_their_order():
+    log = run(BagOfWords(), MIXED)
+    outcomes = [record["outcome"] for record in log.records]
+    assert outcomes == [
+        *("succeeded", "succeeded", "skipped", "failed", "failed", "succeeded", "skipped")
+    ]
+    assert [record["index"] for record in log.records] == list(range(len(MIXED)))
+    assert [record["texts"] for record in log.records] == [row["texts"] for row in MIXED]
+
+
+def test_a_text_without_anything_to_change_fails_after_one_query():
+    record = one(BagOfWords({"zebra": 1.0}), "zebra", 1)
+    assert record["outcome"] == "failed" and record["n_queries"] == 1 + 1  # zebra deleted
+    record = one(BagOfWords({"the": 1.0}), "the", 1)
+    assert record["outcome"] == "failed" and record["n_queries"] == 1
+
+
+def test_query_budget_is_kept():
+    rich = one(BagOfWords(), "the film was good", 1)
+    poor = one(BagOfWords(), "the film was good", 1, query_budget=rich["n_queries"] - 2)
+    assert poor["outcome"] == "failed" and poor["n_queries"] == rich["n_queries"] - 2
+
+
+# --- the recipe ---------------------------------------------------------------------------------
+
+
+def test_the_bill_of_materials_in_its_order():
+    made = textfooler(BagOfWords(), TWO, resources())
+    assert [type(c).__name__ for c in made.pre_transformation_constraints] == [
+        *("RepeatModification", "StopwordModification", "InputColumnModification")
+    ]
+    assert [type(c).__name__ for c in made.constraints] == [
+        *("MaxWordsPerturbed", "WordEmbeddingDistance", "LexiconPartOfSpeech", "EncoderSimilarity")
+    ]
+    words, distance, _, encoder = made.constraints
+    assert words.max_percent == TWO.max_perturbed_fraction and distance.min_cos_sim == 0.5
+    assert encoder.threshold == pytest.approx(1 - 0.5 / math.pi, abs=1e-9)
+    assert encoder.metric == "angular" and encoder.window_size == 15
+    assert encoder.skip_text_shorter_than_window and not encoder.compare_against_original
+    assert made.transformation.embedding is distance.embedding
+    assert made.search_method.wir_method == "delete"
+    assert type(made.goal_function).__name__ == "UntargetedClassification"
+    assert made.goal_function.query_budget == float("inf")
+    assert list(RECIPES) == ["textfooler"]
+
+
+def test_fifty_neighbours_are_candidates():
+    assert textfooler(BagOfWords(), ONE, resources()).transformation.max_candidates == 23 - 1
+    words = [f"w{i}" for i in range(70)]
+    from mvp_skill.attack_resources import Resources
+    from mvp_skill.neighbours import Neighbours
+
+    many = Neighbours(words, np.random.default_rng(0).normal(size=(70, 5)))
+    made = textfooler(BagOfWords(), ONE, Resources(many, resources().tagger, CountingEncoder()))
+    assert made.transformation.max_candidates == 50
+    assert len(made.transformation(textattack().shared.AttackedText("w3"))) == 50
+
+
+def test_cheap_constraints_come_before_the_encoder():
+    encoder = CountingEncoder()
+    text = f"a bad film and a deep plot {FILLER}"
+    one(BagOfWords({"bad": -1.0, "deep": -0.5}), text, 0, encoder=encoder)
+    asked = " ".join(encoder.asked).split()
+    assert "poor" in asked  # passed cosine and tags
+    assert "depth" not in asked  # the tagger refused it
+    assert "good" not in asked and "cast" not in asked  # neighbours, but their cosine is too low
+
+
+def test_stop_words_are_textfoolers_266():
+    words = textfooler_stop_words()
+    assert len(words) == 266
+    digest = hashlib.sha256("\n".join(sorted(words)).encode()).hexdigest()
+    assert digest == "a46d891cb1dc9c06e36543991d10cff0eda7a8263d9d09f842cb658b7aaccc52"
+    assert not words & {"be", "have", "had", "do", "does", "did", "will", "very", "so", "some"}
+    # Looking them up leaves no trace for other users of TextAttack's shared objects.
+    name = "textattack_counterfitted_GLOVE_embedding"
+    assert name not in textattack().shared.utils.GLOBAL_OBJECTS
+
+
+def test_other_stop_words_are_refused(monkeypatch):
+    textfooler_stop_words.cache_clear()
+    monkeypatch.setattr("mvp_skill.stop_words.STOP_WORDS_SHA256", "0" * 64)
+    with pytest.raises(BadInput, match="266 words; install the version of textattack"):
+        textfooler_stop_words()
+
+
+def test_stop_words_are_never_changed():
+    victim = BagOfWords({"the": 2.0, "that": -2.0, "those": -2.0})
+    record = one(victim, "the film was there", 1)
+    assert record["outcome"] == "failed" and ("the", "that") not in changed(record)
+    assert not any("that" in text.split() or "those" in text.split() for text in victim.asked)
+
+
+def test_nouns_and_verbs_may_replace_each_other_but_no_other_parts():
+    assert changed(one(BagOfWords({"laugh": 1.0, "laughter": -1.0}), "we laugh", 1)) == [
+        ("laugh", "laughter")
+    ]
+    assert one(BagOfWords({"deep": 1.0, "depth": -1.0}), "so deep", 1)["outcome"] == "failed"
+
+
+# --- pairs --------------------------------------------------------------------------------------
+
+
+def test_the_frozen_question_never_changes_and_the_victim_sees_tuples_in_column_order():
+    victim = BagOfWords({"good": 1.0, "decent": -9.0, "okay": -9.0})
+    passage, question = "a good film with a cast", "is the good film bad?"
+    record = one(victim, [passage, question], 1, task=TWO)
+    assert record["outcome"] == "succeeded" and record["attacked_texts"][1] == question
+    assert all(isinstance(text, tuple) and len(text) == 2 for text in victim.asked)
+    assert {text[1] for text in victim.asked} == {question}  # nor is a word of it deleted
+    assert victim.asked[0] == (passage, question)
+    assert record["n_words"] == 6 + 5  # both columns count
+
+
+def test_without_frozen_columns_both_texts_change():
+    both = Task("duplicates", ("different", "same"), ("first", "second"))
+    victim = BagOfWords({"good": 1.0, "decent": -9.0, "bad": 1.0})
+    record = one(victim, ["a film", "it was good"], 1, task=both)
+    assert record["attacked_texts"] == ["a film", "it was decent"]
+
+
+def test_pitfall_25_the_cap_counts_the_words_of_the_frozen_question():
+    weights = {"good": 1.0, "decent": -0.1, "okay": -0.1, "film": 1.0, "movie": -0.1}
+    passage, question = "good film", "was it so or was it not then?"  # 2 and 8 words
+    record = one(BagOfWords(weights), [passage, question], 1, task=TWO)
+    assert record["n_words"] == 10 and len(changed(record)) == 1  # ceil(0.1 * 10)
+    record = one(BagOfWords(weights), [passage, question + " yes"], 1, task=TWO)
+    assert record["n_words"] == 11 and len(changed(record)) == 2  # ceil(0.1 * 11), of 2 words
+
+
+# --- limits -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("n_words", "limit"), [(6, 2), (7, 3), (10, 3), (11, 4)])
+def test_the_cap_is_rounded_up_and_holds_for_every_query(n_words, limit):
+    words = ["good", "film", "plot", "cast", "laugh"]
+    text = " ".join([*words, "a", "a", "a", "a", "a", "a"][:n_words])
+    victim = BagOfWords(dict.fromkeys(words, 0.5))  # each change helps
+    record = one(victim, text, 1)
+    assert math.ceil(0.3 * n_words) == limit == len(changed(record))
+    same_length = [t.split() for t in victim.asked if len(t.split()) == n_words]
+    assert (
+        max(sum(a != b for a, b in zip(t, text.split(), strict=True)) for t in same_length) == limit
+    )
+
+
+def test_pitfall_26_the_encoder_is_skipped_below_15_words():
+    encoder = CountingEncoder(far=("decent", "okay"))
+    record = one(BagOfWords(), tie(14), 1, encoder=encoder)
+    assert record["outcome"] == "succeeded"
+    assert encoder.asked == ["<cleared>"]  # not even asked
+
+    record = one(BagOfWords(), tie(15), 1, encoder=encoder)
+    assert record["outcome"] == "failed" and len(encoder.asked) > 1
+
+
+def test_the_encoder_compares_with_the_current_text_not_the_original():
+    victim = BagOfWords(
+        {"good": 2.0, "okay": 1.5, "decent": 1.9, "film": 1.0, "movie": 0.5, "x": 0}
+    )
+    encoder = CountingEncoder()
+    one(victim, f"good film {FILLER}", 1, encoder=encoder)
+    windows = [window.split()[:2] for window in encoder.asked[-5:-1]]  # of the last word visited
+    assert windows == [["okay", "film"]] * 2 + [["okay", "movie"], ["okay", "picture"]]
+
+
+# --- the victim ---------------------------------------------------------------------------------
+
+
+class Dropping(torch.nn.Module):
+    """A victim with dropout, and with a frozen part that is in evaluation mode all the time."""
+
+    def __init__(self):
+        super().__init__()
+        self.dropout = torch.nn.Dropout(0.5)
+        self.frozen = torch.nn.Dropout(0.5).eval()
+        self.scale = torch.nn.Parameter(torch.ones(1))
+        self.modes = set()
+
+    def forward(self, texts):
+        self.modes.add((self.training, self.dropout.training, torch.is_inference_mode_enabled()))
+        return self.dropout(BagOfWords()(texts)) * self.scale
+
+
+def test_pitfall_1_the_victim_is_in_evaluation_mode_and_gets_its_modes_back():
+    victim = Dropping().train()
+    victim.frozen.eval()
+    log = run(victim, MIXED)
+    assert {(training, dropping) for training, dropping, _ in victim.modes} == {(False, False)}
+    assert victim.training and victim.dropout.training and not victim.frozen.training
+    assert without_seconds(log.records) == without_seconds(run(BagOfWords(), MIXED).records)
+
+
+def test_pitfall_1_a_victim_that_draws_is_refused():
+    def victim(texts):
+        return BagOfWords()(texts) + torch.rand(len(texts), 2)
+
+    with pytest.raises(BadInput, match="answers the same texts differently each time"):
+        run(victim, MIXED)
+
+
+def test_pitfall_15_no_gradients_are_built():
+    victim = Dropping()
+    run(victim, MIXED)
+    assert {inference for _, _, inference in victim.modes} == {True}
+    assert victim.scale.grad is None
+
+
+def test_pitfall_7_of_textattack_half_precision_logits_arrive_as_fp32():
+    log = run(lambda texts: BagOfWords()(texts).to(torch.bfloat16), MIXED)
+    assert "error" not in {record["outcome"] for record in log.records}
+    from mvp_skill.attack_constraints import VictimWrapper
+
+    wrapped = VictimWrapper(lambda texts: torch.full((len(texts), 3), 0.5, dtype=torch.bfloat16))
+    assert wrapped(["a", "b"]).dtype == torch.float32
+
+
+def test_pitfall_7_of_textattack_logits_that_sum_to_one_are_not_taken_for_probabilities():
+    logits = torch.tensor([[2.0, -1.0], [0.25, 0.75], [3.0, 4.0]])
+    for rows in ([0], [0, 1], [0, 2], [0, 1, 2]):  # TextAttack decides for a whole batch
+        made = textfooler(lambda texts, rows=rows: logits[rows], ONE, resources())
+        texts = [textattack().shared.AttackedText(f"text {row}") for row in rows]
+        made.goal_function.ground_truth_output = 0
+        got = torch.stack(list(made.goal_function._call_model_uncached(texts)))
+        assert torch.equal(got, torch.softmax(logits[rows], dim=1)), rows
+
+
+def test_an_example_that_raises_is_an_error_and_the_run_goes_on(caplog):
+    def victim(texts):
+        if any(text.startswith("poor") for text in texts):
+            raise RuntimeError("out of memory")
+        return BagOfWords()(texts)
+
+    records = run(victim, MIXED).records
+    assert records[4]["outcome"] == "error" and records[4]["error"] == "RuntimeError: out of memory"
+    assert records[4]["n_queries"] is None and records[4]["texts"] == ["poor film"]
+    assert "an attack raised" in caplog.text
+    expected = run(BagOfWords(), MIXED).records
+    del records[4], expected[4]
+    assert without_seconds(records) == without_seconds(expected)
+
+
+# --- TextAttack's own loop, repeatability, resuming ---------------------------------------------
+
+
+def test_outcomes_texts_and_query_counts_equal_textattacks_attacker(capsys):
+    ta = textattack()
+    rows = [(OrderedDict(text=row["texts"][0]), row["label"]) for row in MIXED]
+    dataset = ta.datasets.Dataset([(r["text"], y) for r, y in rows], input_columns=["text"])
+    arguments = ta.AttackArgs(num_examples=len(rows), disable_stdout=True, silent=True)
+    made = textfooler(BagOfWords(), ONE, resources())
+    results = list(ta.Attacker(made, dataset, arguments).attack_dataset())
+    records = run(BagOfWords(), MIXED).records
+    assert [r.num_queries for r in results] == [r["n_queries"] for r in records]
+    assert [r.perturbed_text() for r in results] == [r["attacked_texts"][0] for r in records]
+    names = [type(r).__name__.removesuffix("AttackResult").lower()[:4] for r in results]
+    assert names == [r["outcome"][:4] for r in records]
+
+
+def test_oracle_is_asked_about_successes_only():
+    asked = []
+
+    def oracle(task_name, texts, attacked_texts, label):
+        asked.append((task_name, texts, attacked_texts, label))
+        return "changed"
+
+    records = run(BagOfWords(), MIXED, oracle=oracle).records
+    succeeded = [r for r in records if r["outcome"] == "succeeded"]
+    assert asked == [("reviews", r["texts"], r["attacked_texts"], r["label"]) for r in succeeded]
+    assert {r["oracle"] for r in succeeded} == {"changed"}
+    assert {r["oracle"] for r in records if r["outcome"] != "succeeded"} == {None}
+
+
+def test_each_example_has_its_own_seed_and_global_generators_are_given_back(monkeypatch):
+    draws = {}
+
+    def drawing(victim, task, resources, **options):
+        class Drawing:
+            def attack(self, columns, label):
+                draws.setdefault(columns["text"], []).append((random.random(), np.random.rand()))
+                raise RuntimeError("enough")
+
+            def clear_cache(self):
+                pass
+
+        return Drawing()
+
+    monkeypatch.setitem(RECIPES, "drawing", drawing)
+    rows = examples(("good film", 1), ("bad film", 0), ("poor plot", 0))
+    random.seed(5)
+    np.random.seed(5)
+    before = random.getstate(), np.random.get_state()[1].tolist()
+    run(BagOfWords(), rows, recipe="drawing")
+    run(BagOfWords(), rows, recipe="drawing")
+    run(BagOfWords(), rows, recipe="drawing", seed=1)
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before
+    assert all(first == second for first, second, _ in draws.values())
+    for part in (0, 1):  # Python's and NumPy's: another number per example and seed
+        assert len({d[part] for first, _, third in draws.values() for d in (first, third)}) == 6
+
+
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, {tests!r})
+from test_attacks import BagOfWords, MIXED, run
+
+class Dying(BagOfWords):
+    def __call__(self, texts):
+        if any(text.startswith("poor") for text in texts):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(texts)
+
+run(Dying(), MIXED, log_path={path!r}, victim_key="v")
+"""
+
+
+def test_killed_in_another_process_and_resumed_here_gives_the_same_log(tmp_path):
+    path = tmp_path / "log.jsonl"
+    code = KILLED.format(tests=str(Path(__file__).parent), path=str(path))
+    root = str(Path(__file__).parent.parent)
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": root}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
+    killed = AttackLog.read(path)
+    assert len(killed) == 4  # the fifth example killed it
+
+    with path.open("a") as file:
+        file.write('{"index": 4, "label": 0, "cle')  # killed while writing
+    resumed = run(BagOfWords(), MIXED, log_path=path, victim_key="v")
+    whole = run(BagOfWords(), MIXED, log_path=tmp_path / "whole.jsonl", victim_key="v")
+    assert resumed.records[:4] == killed.records  # taken over, seconds and all
+    assert without_seconds(resumed.records) == without_seconds(whole.records)
+    assert resumed.parameters == whole.parameters
+    assert AttackLog.read(path).records == resumed.records
+
+
+def test_a_finished_log_is_not_attacked_again(tmp_path):
+    options = {"log_path": tmp_path / "log.jsonl", "victim_key": "v"}
+    first = run(BagOfWords(), MIXED, **options)
+    victim = BagOfWords()
+    assert run(victim, MIXED, **options).records == first.records
+    assert len(victim.asked) == 2 * 2  # the check of the victim only
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"victim_key": "w"}, "victim: v there, w here"),
+        ({"seed": 1}, "seed: 0 there, 1 here"),
+        ({"query_budget": 9}, "query_budget: None there, 9 here"),
+        ({"rows": MIXED[:3]}, "examples: 7, sha256"),
+        ({"encoder": CountingEncoder(fingerprint="other")}, "resources"),
+        (
+            {"task": Task("reviews", ("negative", "positive"), max_perturbed_fraction=0.2)},
+            "0.3 there",
+        ),
+    ],
+)
+def test_a_log_of_another_attack_is_refused(tmp_path, options, named):
+    base = {"log_path": tmp_path / "log.jsonl", "victim_key": "v", "rows": MIXED}
+    run(BagOfWords(), **base)
+    before = base["log_path"].read_bytes()
+    with pytest.raises(BadInput, match="belongs to another attack") as caught:
+        run(BagOfWords(), **{**base, **options})
+    assert named in str(caught.value)
+    assert base["log_path"].read_bytes() == before
+
+
+def test_the_log_names_what_the_attack_was_made_of(tmp_path):
+    run(BagOfWords(), MIXED, log_path=tmp_path / "log.jsonl", victim_key="v")
+    header = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[0])["parameters"]
+    assert header["recipe"] == "textfooler" and header["max_perturbed_fraction"] == 0.3
+    assert set(header["resources"]) == {"neighbours", "tagger", "encoder"}
+    assert {"textattack", "torch", "transformers", "mvp_skill"} <= set(header["versions"])
+
+
+# --- bad input ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "sentence"),
+    [
+        (MIXED, {"recipe": "textfoolr"}, "Unknown attack 'textfoolr'; the attacks are textfooler"),
+        (MIXED, {"log_path": "x.jsonl"}, "needs victim_key"),
+        ([], {}, "nothing to attack"),
+        (
+            examples((["a", "b"], 1)),
+            {},
+            "Example 0 has 2 texts, but the columns of reviews are text",
+        ),
+        (
+            examples(("a", 0), ("b", 2)),
+            {},
+            "Example 1 has the label 2, but reviews has the labels 0",
+        ),
+        (examples(("a <SPLIT> b", 0)), {}, "Example 0 contains <SPLIT>"),
+        (MIXED, {"task": Task("t", ("a", "b"), max_perturbed_fraction=0.0)}, "must be above 0"),
+        (MIXED, {"query_budget": 0}, "query_budget must be at least 1"),
+        (MIXED, {"batch_size": 0}, "batch_size must be at least 1"),
+    ],
+)
+def test_bad_input_is_one_sentence_before_the_victim_is_asked(rows, options, sentence):
+    victim = BagOfWords()
+    with pytest.raises(BadInput, match=sentence):
+        run(victim, rows, **options)
+    assert victim.asked == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (
+            lambda n: torch.zeros(n, 3),
+            r"\[batch, class\], here \[2, 2\] for the task reviews, not \[2, 3\]",
+        ),
+        (lambda n: [[0.0, 1.0]] * n, "not list"),
+        (lambda n: torch.full((n, 2), float("nan")), "not finite"),
+    ],
+)
+def test_a_victim_that_breaks_its_contract_is_refused(answer, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        run(lambda texts: answer(len(texts)), MIXED)
+
+
+def test_importing_the_attack_imports_neither_textattack_nor_torch():
+    code = (
+        "import sys, mvp_skill.attacks, mvp_skill.metrics, mvp_skill.textattack_csv;"
+        "assert not {'textattack', 'torch', 'transformers', 'pandas'} & set(sys.modules)"
+    )
+    root = Path(__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
