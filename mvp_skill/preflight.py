@@ -1,0 +1,90 @@
+"""What can be known to be wrong before anything starts: the values of a run's parameters.
+
+At the mini scale this imports neither torch nor transformers. A data folder is read through, and
+what comes from the hub is fetched, because only then is it known to be all right.
+"""
+
+from functools import cache
+from typing import Any
+
+from mvp_skill.errors import BadInput
+from mvp_skill.scales import COUNTS, Scale, closest, settings
+
+
+def check_parameters(parameters: dict[str, Any]) -> None:
+    """Check the values of a notebook's parameters; names without a meaning here pass.
+
+    raises   BadInput for an unknown scale, task, method, template variant or set of label words;
+             label words that are no single tokens; a count or rate out of range; a data folder or
+             backbone that is missing or damaged; a hub out of reach
+    """
+    scale = _settings(parameters)
+    _check_method(parameters.get("METHOD"), scale)
+    _check_seed(parameters.get("SEED"))
+    task = parameters.get("TASK")
+    if task is not None:
+        _check_data(task, parameters.get("DATA_DIR"))
+        variants = (parameters.get("TEMPLATE_VARIANT"), parameters.get("LABEL_WORDS"))
+        _check_prompts(task, *(variant or "default" for variant in variants))
+    if "BACKBONE" in parameters:
+        _check_backbone(scale.backbone)
+        if task is not None:
+            _check_tokens(task, scale.backbone, *(variant or "default" for variant in variants))
+
+
+def _settings(parameters: dict[str, Any]) -> Scale:
+    names = {*COUNTS, "learning_rate", "backbone"}
+    given = {name: value for name, value in parameters.items() if name.lower() in names}
+    return settings(parameters.get("SCALE", "mini"), **given)
+
+
+def _check_method(method: str | None, scale: Scale) -> None:
+    allowed = list(scale.learning_rate)
+    if method is not None and method not in allowed:
+        near = closest(str(method), allowed)
+        raise BadInput(f"Unknown method {method!r}{near}: use {', '.join(allowed)}.")
+
+
+def _check_seed(seed: Any) -> None:
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
+        raise BadInput(f"SEED must be a whole number of at least 0, not {seed!r}.")
+
+
+@cache
+def _check_data(task: str, data_dir: str | None) -> None:
+    from mvp_skill.tasks import TASKS, load_task
+
+    generated = task in TASKS and TASKS[task].published is None and data_dir is None
+    if not generated:  # reads all of the files, and refuses unknown tasks
+        load_task(task, data_dir=data_dir, n_train=1, n_validation=1, n_test=1)
+
+
+@cache
+def _check_prompts(task: str, templates: str, label_words: str) -> None:
+    from mvp_skill.prompts import prompts_for
+
+    prompts_for(task, templates, label_words)
+
+
+@cache
+def _check_backbone(name: str) -> None:
+    from mvp_skill.backbones import backbone_folder
+
+    backbone_folder(name)
+
+
+@cache
+def _check_tokens(task: str, backbone: str, templates: str, label_words: str) -> None:
+    from mvp_skill.backbones import SHIPPED, backbone_folder
+    from mvp_skill.prompts import prompts_for
+
+    if backbone in SHIPPED:  # the tests see to those
+        return
+    from transformers import AutoTokenizer
+
+    folder = backbone_folder(backbone)
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    found, verbalizer = prompts_for(task, templates, label_words)
+    verbalizer.token_ids(tokenizer)
+    for template in found:
+        template.token_ids(tokenizer)

@@ -1,0 +1,61 @@
+"""Tables for people: changed words marked in adversarial sentences, shares as percentages."""
+
+import difflib
+import html
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def mark_changes(text: str, changed: str) -> str:
+    """The changed text as HTML: a replaced word struck out, the new one marked after it.
+
+    Words are what spaces part; every other character of both texts is escaped.
+    """
+    before, after = text.split(), changed.split()
+    parts = []
+    matcher = difflib.SequenceMatcher(a=before, b=after, autojunk=False)
+    for what, start, end, new_start, new_end in matcher.get_opcodes():
+        old, new = _escaped(before[start:end]), _escaped(after[new_start:new_end])
+        if what == "equal":
+            parts.append(new)
+        else:
+            parts += [f"<del>{old}</del>"] * bool(old) + [f"<mark>{new}</mark>"] * bool(new)
+    return " ".join(parts)
+
+
+def adversarial_table(frame: "DataFrame", label_names: Sequence[str], n: int = 5) -> str:
+    """The first `n` successful attacks of a log as an HTML table, changed words marked.
+
+    frame   `AttackLog.to_frame()`; its column oracle is shown if an oracle was asked
+    """
+    found = frame[frame["outcome"] == "succeeded"].head(n)
+    columns = ["sentence", "label", "now taken for", "queries", "label by the oracle"]
+    rows = [
+        [
+            "<br>".join(map(mark_changes, row.texts, row.attacked_texts)),
+            html.escape(label_names[row.label]),
+            html.escape(label_names[row.attacked_pred]),
+            str(row.n_queries),
+            html.escape(row.oracle) if isinstance(row.oracle, str) else "–",
+        ]
+        for row in found.itertuples()
+    ]
+    shown = len(columns) if found["oracle"].notna().any() else len(columns) - 1
+    lines = [_row(columns[:shown], "th"), *(_row(cells[:shown], "td") for cells in rows)]
+    return "<table>\n" + "\n".join(lines) + "\n</table>"
+
+
+def as_percent(share: float | None, digits: int = 1) -> str:
+    """A share in [0, 1] as text: 0.7525 is "75.2 %"; None and NaN are a dash."""
+    return "–" if share is None or share != share else f"{100 * share:.{digits}f} %"
+
+
+def _escaped(words: list[str]) -> str:
+    return html.escape(" ".join(words))
+
+
+def _row(cells: list[str], tag: str) -> str:
+    return "<tr>" + "".join(f"<{tag}>{cell}</{tag}>" for cell in cells) + "</tr>"
