@@ -8,6 +8,7 @@ encoder      which of them keep the meaning: `BackboneEncoder`, `UniversalSenten
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -140,6 +141,30 @@ def resources_for(
         tagger=_tagger(tagger or ("mini" if mini else "nltk")),
         encoder=_encoder(str(encoder or ("mini" if mini else "use")), device),
     )
+
+
+def check_resources(
+    scale: str,
+    neighbours: str | Path | None = None,
+    tagger: str | None = None,
+    encoder: str | Path | None = None,
+) -> None:
+    """What `resources_for` would refuse, as far as it shows without loading anything large.
+
+    raises   BadInput for anything unknown or missing, with where to get it
+    """
+    mini = scale == "mini"
+    source = neighbours or ("mini" if mini else None)
+    if source is None or not (source == "mini" or Path(source).is_file()):
+        _neighbours(source)  # refuses
+    if tagger != "mini" and not (mini and tagger is None):
+        _tagger(tagger or "nltk")
+    name = str(encoder or ("mini" if mini else "use"))
+    if name == "use" or name.startswith("use:"):
+        if find_spec("tensorflow_hub") is None:
+            _encoder(name, None)  # refuses
+    elif name != "mini" and not (Path(name) / "config.json").is_file():
+        _encoder(name, None)  # refuses
 
 
 def _neighbours(source: str | Path | None) -> Neighbours:

@@ -25,6 +25,7 @@ from mvp_skill.textattack_import import textattack
 if TYPE_CHECKING:
     from textattack import Attack
     from textattack.attack_results import AttackResult
+    from textattack.shared import AttackedText
     from torch import Tensor
 
     from mvp_skill.tasks import Task
@@ -90,6 +91,13 @@ def textfooler(
 RECIPES: dict[str, Callable[..., "Attack"]] = {"textfooler": textfooler}
 
 
+def recipe_named(name: str) -> Callable[..., "Attack"]:
+    """The recipe of that name; BadInput with the allowed names if there is none."""
+    if name not in RECIPES:
+        raise BadInput(f"Unknown attack {name!r}; the attacks are {', '.join(sorted(RECIPES))}.")
+    return RECIPES[name]
+
+
 def attack(
     victim: "Victim",
     examples: Iterable[dict],
@@ -123,8 +131,7 @@ def attack(
     from mvp_skill.prediction import evaluation_mode
     from mvp_skill.seeding import derived_seed
 
-    if recipe not in RECIPES:
-        raise BadInput(f"Unknown attack {recipe!r}; the attacks are {', '.join(sorted(RECIPES))}.")
+    make = recipe_named(recipe)
     if log_path is not None and victim_key is None:
         raise BadInput("A log file needs victim_key, so that it cannot mix two victims; give both.")
     check_options(query_budget, batch_size)
@@ -132,7 +139,7 @@ def attack(
     options = {"query_budget": query_budget, "batch_size": batch_size}
     with evaluation_mode(victim):
         check_victim(victim, rows, task)
-        run = RECIPES[recipe](victim, task, resources, **options)
+        run = make(victim, task, resources, **options)
         parameters = {"recipe": recipe, "victim": victim_key, "seed": seed, **options}
         parameters |= {"oracle": oracle is not None, **made_of(task, resources, rows)}
         log = AttackLog(parameters, log_path)
@@ -147,14 +154,19 @@ def attack(
     return log
 
 
+def attacked_text(task: "Task", texts: Iterable[str]) -> "AttackedText":
+    """Texts of a task, one per column, as TextAttack takes apart and changes them."""
+    columns = OrderedDict(zip(task.columns, texts, strict=True))
+    return textattack().shared.AttackedText(columns)
+
+
 def _attack_one(run: "Attack", task: "Task", row: Row, oracle: "Oracle | None", seed: int) -> dict:
     """The log's record of one example, without its index."""
     start = time.perf_counter()
     record = {"label": row.label, "texts": row.texts, "oracle": None, "error": None}
     try:
         with _seeded(seed):
-            columns = OrderedDict(zip(task.columns, row.texts, strict=True))
-            record |= _outcome(run.attack(columns, row.label))
+            record |= _outcome(run.attack(attacked_text(task, row.texts), row.label))
         if oracle is not None and record["outcome"] == "succeeded":
             record["oracle"] = oracle(task.name, row.texts, record["attacked_texts"], row.label)
     except Exception as error:

@@ -21,6 +21,8 @@ from mvp_skill.run_folders import finished_record
 from mvp_skill.run_ids import LOCATION, notebook_parameters, run_id, run_key
 from mvp_skill.scales import closest
 
+PATHS = ("BACKBONE", "NEIGHBOURS", "ENCODER")  # parameters that take a path or a name
+
 
 @dataclass(frozen=True, eq=False)
 class Run:
@@ -179,7 +181,7 @@ def _parameters(run: Run, source: Path, overrides: dict[str, Any], results: Path
 def _typed(name: str, text: str, default: Any, folder: Path) -> Any:
     """`text` as a value like `default`; where that is None, as a Python literal or else as text."""
     path = folder / Path(text).expanduser()
-    if name == "DATA_DIR" or (name == "BACKBONE" and (path.is_dir() or text[:1] in "./~")):
+    if name == "DATA_DIR" or (name in PATHS and (path.exists() or text[:1] in ("/", ".", "~"))):
         return str(path.resolve())  # notebooks run in another folder
     if isinstance(default, str):
         return text

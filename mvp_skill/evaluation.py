@@ -27,6 +27,26 @@ def clean_accuracy(victim: nn.Module, split: Split) -> float:
     return (predictions == split.labels).double().mean().item()
 
 
+def certainty(logits: Tensor, labels: Tensor) -> dict[str, float | None]:
+    """How sure a victim is of the examples that it has right.
+
+    logits          [batch, class]
+    labels          [batch]
+    n_right         examples with the largest logit at the label
+    median_margin   of those: logit of the label minus the best other one; None if there is none
+    blind_share     of those: the share whose 1 - p(label) is exactly 0 in 32 bits. An attack
+                    that ranks words by it sees nothing there. None if there is none
+    """
+    label = labels[:, None]  # [batch, 1]
+    others = logits.scatter(1, label, -torch.inf).amax(dim=1)  # [batch]
+    margin = logits.gather(1, label)[:, 0] - others  # [batch]
+    blind = 1 - logits.float().softmax(dim=1).gather(1, label)[:, 0] == 0  # [batch]
+    right = margin > 0  # [batch]
+    found = margin[right].median().item(), blind[right].float().mean().item()
+    median, share = found if right.any() else (None, None)
+    return {"n_right": int(right.sum()), "median_margin": median, "blind_share": share}
+
+
 def encoded(victim: nn.Module, examples: "Dataset", name: str) -> Split:
     """The examples as the victim reads them; BadInput if there are none or a label is unknown."""
     if not len(examples):

@@ -106,12 +106,27 @@ def _plain(notebook: "NotebookNode") -> "NotebookNode":
     notebook = deepcopy(notebook)
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
-        for output in cell.get("outputs", []):
+        if cell.cell_type != "code":
+            continue
+        cell.outputs = _joined_streams(cell.outputs)
+        for output in cell.outputs:
             if output.output_type == "stream":
                 output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text.rstrip("\r"))
             elif "data" in output:
                 output.data.pop("application/vnd.jupyter.widget-view+json", None)
     return notebook
+
+
+def _joined_streams(outputs: list["NotebookNode"]) -> list["NotebookNode"]:
+    """Outputs with each run of texts on one stream as one; a slow progress bar comes in many."""
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        last = joined[-1] if joined else None
+        if last and output.output_type == "stream" and output.name == last.get("name"):
+            last.text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def _index(entries: list[Entry], titles: dict[str, str | None]) -> str:

@@ -71,6 +71,20 @@ def label_kept_share(frame: "DataFrame") -> float:
     return _share(int((verdicts == "kept").sum()), len(verdicts))
 
 
+def label_kept_robust_accuracy(frame: "DataFrame") -> float:
+    """Robust accuracy if an attack only counts when, so the oracle says, the label still holds.
+
+    Share of all attacked examples whose attack failed, or "succeeded" with a text whose label is
+    "changed" or "undecidable". An upper bound: the attack stopped there and tried no further. NaN
+    if the oracle was not asked about every success.
+    """
+    counts = _counts(frame)
+    verdicts = frame.loc[frame["outcome"] == "succeeded", "oracle"]
+    if verdicts.isna().any():
+        return nan
+    return _share(counts["failed"] + int((verdicts != "kept").sum()), len(frame))
+
+
 def wilson_interval(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Interval for a share of which `k` of `n` was seen (Wilson 1927, no continuity correction).
 
@@ -139,6 +153,7 @@ def summary(frame: "DataFrame", confidence: float = 0.95) -> dict[str, int | flo
         "mean_queries": mean_queries(frame),
         "perturbed_fraction": mean_perturbed_fraction(frame),
         "label_kept_share": label_kept_share(frame),
+        "label_kept_robust_acc": label_kept_robust_accuracy(frame),
         **{f"n_{v}": int((verdicts == v).sum()) for v in ("kept", "changed", "undecidable")},
     }
     n_right = {"clean_acc": counts["succeeded"] + counts["failed"], "robust_acc": counts["failed"]}

@@ -166,7 +166,7 @@ def zero_shot(frame: "DataFrame", ax: Axes | None = None, chance: float | None =
     ax.set_xlim(0, 1)
     if chance is not None:
         ax.axvline(chance, ls="--", color=CHANCE_COLOUR, lw=1.5, label="constant guess")
-        ax.legend(frameon=False, loc="lower left")
+        ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1))
     ax.set_xlabel("clean accuracy before tuning (95 % interval)")
     return ax
 
@@ -260,11 +260,14 @@ def _histograms(ax: Axes, frame: "DataFrame", column: str) -> None:
         label = f"{name(method)} (n = {len(values)})"
         ax.hist(values, bins, histtype="step", label=label, **look)
         ax.axvline(float(np.median(values)), ls="--", color=colour(method))
+    ax.yaxis.get_major_locator().set_params(integer=True)
     if len(frame):
         ax.legend(frameon=False)
 
 
 def _accuracy_axis(ax: Axes, chance: float | None) -> None:
     ax.set_ylim(0, 1)
+    for drawn in (*ax.lines, *ax.collections):
+        drawn.set_clip_on(False)  # a marker at 0 or 1 stays whole
     if chance is not None:
         ax.axhline(chance, ls="--", color=CHANCE_COLOUR, lw=1.5, label="constant guess")

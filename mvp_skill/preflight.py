@@ -15,11 +15,14 @@ def check_parameters(parameters: dict[str, Any]) -> None:
     """Check the values of a notebook's parameters; names without a meaning here pass.
 
     raises   BadInput for an unknown scale, task, method, template variant or set of label words;
-             label words that are no single tokens; a count or rate out of range; a data folder or
-             backbone that is missing or damaged; a hub out of reach
+             label words that are no single tokens; an unknown attack, or one whose resources are
+             missing; a count or rate out of range; a data folder or backbone that is missing or
+             damaged; a hub out of reach
     """
     scale = _settings(parameters)
     _check_method(parameters.get("METHOD"), scale)
+    if "ATTACK" in parameters:
+        _check_attack(parameters, scale)
     _check_seed(parameters.get("SEED"))
     task = parameters.get("TASK")
     if task is not None:
@@ -43,6 +46,17 @@ def _check_method(method: str | None, scale: Scale) -> None:
     if method is not None and method not in allowed:
         near = closest(str(method), allowed)
         raise BadInput(f"Unknown method {method!r}{near}: use {', '.join(allowed)}.")
+
+
+def _check_attack(parameters: dict[str, Any], scale: Scale) -> None:
+    from mvp_skill.attack_inputs import check_options
+    from mvp_skill.attack_resources import check_resources
+    from mvp_skill.attacks import recipe_named
+
+    recipe_named(parameters["ATTACK"])
+    check_options(parameters.get("QUERY_BUDGET"), 1)
+    names = ("NEIGHBOURS", "TAGGER", "ENCODER")
+    check_resources(scale.name, *(parameters.get(name) for name in names))
 
 
 def _check_seed(seed: Any) -> None:

@@ -2,7 +2,7 @@
 
 import difflib
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def adversarial_table(frame: "DataFrame", label_names: Sequence[str], n: int = 5
     frame   `AttackLog.to_frame()`; its column oracle is shown if an oracle was asked
     """
     found = frame[frame["outcome"] == "succeeded"].head(n)
+    if found.empty:
+        return "<p>No attack succeeded.</p>"
     columns = ["sentence", "label", "now taken for", "queries", "label by the oracle"]
     rows = [
         [
@@ -48,9 +50,39 @@ def adversarial_table(frame: "DataFrame", label_names: Sequence[str], n: int = 5
     return "<table>\n" + "\n".join(lines) + "\n</table>"
 
 
+def attack_table(summaries: Mapping[str, dict]) -> "DataFrame":
+    """What came out of attacks, for people: a row per metric, a column per victim.
+
+    summaries   name of the victim to what `metrics.summary` gives
+    """
+    import pandas
+
+    return pandas.DataFrame({victim: _attack_cells(found) for victim, found in summaries.items()})
+
+
 def as_percent(share: float | None, digits: int = 1) -> str:
     """A share in [0, 1] as text: 0.7525 is "75.2 %"; None and NaN are a dash."""
     return "–" if share is None or share != share else f"{100 * share:.{digits}f} %"
+
+
+def _attack_cells(found: dict) -> dict[str, str]:
+    queries = found["mean_queries"]
+    return {
+        "attacked examples (n)": str(found["n"]),
+        "clean accuracy": _with_interval(found, "clean_acc"),
+        "robust accuracy": _with_interval(found, "robust_acc"),
+        "attack success rate": as_percent(found["attack_success_rate"]),
+        "queries per attacked example": "–" if queries is None else f"{queries:.1f}",
+        "words changed by a success": as_percent(found["perturbed_fraction"]),
+        "successes that keep the label": as_percent(found["label_kept_share"]),
+        "robust accuracy if only those count": as_percent(found["label_kept_robust_acc"]),
+        "attacks that raised an error": str(found["n_errors"]),
+    }
+
+
+def _with_interval(found: dict, name: str) -> str:
+    low, high = (as_percent(found[f"{name}_{end}"]).removesuffix(" %") for end in ("low", "high"))
+    return f"{as_percent(found[name])} ({low} to {high})"
 
 
 def _escaped(words: list[str]) -> str:

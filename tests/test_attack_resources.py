@@ -11,9 +11,16 @@ import torch
 from attack_cases import GROUPS, TAGS, CountingEncoder, neighbours
 
 from mvp_skill import neighbours as neighbours_module
-from mvp_skill.attack_resources import LexiconTagger, NltkTagger, Resources, resources_for
+from mvp_skill.attack_resources import (
+    LexiconTagger,
+    NltkTagger,
+    Resources,
+    check_resources,
+    resources_for,
+)
 from mvp_skill.errors import BadInput
 from mvp_skill.neighbours import Neighbours, nearest_words
+from mvp_skill.preflight import check_parameters
 from mvp_skill.sentence_encoders import BackboneEncoder, UniversalSentenceEncoder
 from mvp_skill.textattack_import import textattack
 
@@ -435,6 +442,45 @@ def test_unknown_tagger(monkeypatch, tiny_backbone):
     fake_mini(monkeypatch, tiny_backbone)
     with pytest.raises(BadInput, match="Unknown tagger 'flair'; the taggers are 'mini'"):
         resources_for("mini", tagger="flair")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"scale": "small"}, "Real text needs word vectors"),
+        ({"scale": "mini", "neighbours": "nothing.txt"}, "no file of word vectors at nothing.txt"),
+        ({"scale": "mini", "tagger": "flair"}, "Unknown tagger 'flair'"),
+        ({"scale": "mini", "encoder": "nothing"}, "no sentence encoder in nothing"),
+        ({"scale": "mini", "encoder": "use:nothing"}, "needs TensorFlow"),
+    ],
+)
+def test_missing_resources_are_found_without_loading_any(monkeypatch, given, said):
+    monkeypatch.setitem(sys.modules, "tensorflow_hub", None)
+    monkeypatch.setattr("mvp_skill.attack_resources.find_spec", lambda name: None)
+    with pytest.raises(BadInput, match=said):
+        check_resources(**given)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"ATTACK": "textfoler"}, "Unknown attack 'textfoler'; the attacks are textfooler"),
+        ({"ATTACK": "textfooler", "QUERY_BUDGET": 0}, "query_budget must be at least 1"),
+        ({"ATTACK": "textfooler", "ENCODER": "nothing"}, "no sentence encoder in nothing"),
+        ({"ATTACK": "textfooler", "SCALE": "small"}, "Real text needs word vectors"),
+    ],
+)
+def test_an_attack_is_checked_before_anything_starts(given, said):
+    check_parameters({"SCALE": "mini", "ATTACK": "textfooler"})
+    with pytest.raises(BadInput, match=said):
+        check_parameters(given)
+
+
+def test_resources_that_are_there_pass(tiny_backbone, tmp_path):
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("a 1 0\nb 0 1\n")
+    check_resources("mini")
+    check_resources("small", vectors, "mini", tiny_backbone)
 
 
 def test_anything_with_the_right_parts_is_a_resource():

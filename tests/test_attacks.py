@@ -360,8 +360,8 @@ def test_each_example_has_its_own_seed_and_global_generators_are_given_back(monk
 
     def drawing(victim, task, resources, **options):
         class Drawing:
-            def attack(self, columns, label):
-                draws.setdefault(columns["text"], []).append((random.random(), np.random.rand()))
+            def attack(self, text, label):
+                draws.setdefault(text.text, []).append((random.random(), np.random.rand()))
                 raise RuntimeError("enough")
 
             def clear_cache(self):

@@ -174,6 +174,14 @@ def test_folders_are_meant_from_where_they_were_typed(folders, tmp_path):
     assert typed == {"DATA_DIR": str(tmp_path.resolve() / "sst2")}
 
 
+def test_files_are_meant_from_where_they_were_typed_and_names_stay_names(folders, tmp_path):
+    write_notebook(folders[0], "16_attack", parameters=PARAMETERS + "\nNEIGHBOURS = None")
+    (tmp_path / "vectors.txt").write_text("a 1 0")
+    planned = plan([Run("16_attack")], *folders)
+    for text, meant in (("vectors.txt", str(tmp_path.resolve() / "vectors.txt")), ("mini", "mini")):
+        assert typed_overrides([("NEIGHBOURS", text)], planned, tmp_path) == {"NEIGHBOURS": meant}
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [

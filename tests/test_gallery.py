@@ -69,6 +69,16 @@ def test_a_progress_bar_shows_its_last_state_only():
     assert "100%\ndone" in shown and "50%" not in shown
 
 
+def test_a_progress_bar_that_came_in_parts_is_one():
+    """As papermill stores a bar that moves slowly."""
+    given = notebook()
+    parts = [("stderr", "\r  0%"), ("stderr", "\r100%"), ("stdout", "said\n"), ("stderr", "\r 7%")]
+    given.cells[1].outputs = [new_output("stream", name=name, text=text) for name, text in parts]
+    shown = page(given, "x")
+    assert "  0%" not in shown
+    assert shown.index("100%") < shown.index("said") < shown.index(" 7%")
+
+
 def test_a_page_leaves_the_notebook_as_it_was():
     given = notebook()
     page(given, "x")

@@ -12,6 +12,7 @@ from mvp_skill.metrics import (
     attack_success_rate,
     clean_accuracy,
     compare_robustness,
+    label_kept_robust_accuracy,
     label_kept_share,
     mcnemar_exact,
     mean_perturbed_fraction,
@@ -112,6 +113,18 @@ def test_pitfall_26_the_summary_reports_the_share_of_attacks_that_changed_the_la
     found = summary(frame)
     assert found["label_kept_share"] == pytest.approx(2 / 6)
     assert (found["n_kept"], found["n_changed"], found["n_undecidable"]) == (2, 3, 1)
+
+
+def test_robust_accuracy_of_label_keeping_attacks():
+    """Two of six successes kept the label, so 1 - 2/8; without the last verdict nobody knows."""
+    frame = random_frame(8, 0, ["succeeded"])
+    frame.loc[6:, "outcome"] = ["failed", "failed"]
+    frame["oracle"] = ["kept", "changed", "changed", "undecidable", "kept", "changed", None, None]
+    assert label_kept_robust_accuracy(frame) == summary(frame)["label_kept_robust_acc"] == 6 / 8
+    frame.loc[6, "outcome"] = "skipped"  # wrong from the start stays wrong
+    assert label_kept_robust_accuracy(frame) == 5 / 8
+    frame.loc[0, "oracle"] = None
+    assert math.isnan(label_kept_robust_accuracy(frame))
 
 
 def test_errors_are_counted_and_never_passed_over():

@@ -9,8 +9,8 @@ import pytest
 
 from mvp_skill import plots
 from mvp_skill.errors import BadInput
-from mvp_skill.metrics import wilson_interval
-from mvp_skill.tables import adversarial_table, as_percent, mark_changes
+from mvp_skill.metrics import summary, wilson_interval
+from mvp_skill.tables import adversarial_table, as_percent, attack_table, mark_changes
 
 
 @pytest.fixture(autouse=True)
@@ -197,6 +197,22 @@ def test_without_an_oracle_the_table_has_no_column_for_it():
     assert "oracle" not in adversarial_table(attack_log().assign(oracle=None), ["no", "yes"])
 
 
+def test_a_log_without_a_success_says_so():
+    log = attack_log()
+    assert adversarial_table(log[log["outcome"] != "succeeded"], ["no", "yes"]).count("<tr>") == 0
+
+
+def test_the_table_of_victims_has_a_row_per_metric():
+    log = attack_log().assign(perturbed_fraction=0.1)
+    found = summary(log)
+    table = attack_table({"MVP": found, "none": summary(log.iloc[:0])})
+    assert list(table.columns) == ["MVP", "none"]
+    assert table.at["robust accuracy", "MVP"].startswith(as_percent(found["robust_acc"]) + " (")
+    assert f"to {as_percent(found['robust_acc_high'])[:-2]})" in table.at["robust accuracy", "MVP"]
+    assert table.at["attacked examples (n)", "MVP"] == str(found["n"])
+    assert table.at["queries per attacked example", "none"] == "–"
+
+
 def test_shares_as_percentages():
     assert [as_percent(x) for x in (0.7525, 0.0, None, math.nan)] == ["75.2 %", "0.0 %", "–", "–"]
 
@@ -232,3 +248,16 @@ def test_queries_are_drawn_in_order_and_by_step():
         steps[2]: [4],
     }
     assert [d.get_color() for d in dots] == list(plots.STEP_COLOURS.values())
+
+
+def test_panels_have_each_their_own_rows_and_chance():
+    other = ACCURACIES.assign(panel="b", value=ACCURACIES["value"] / 2)
+    frame = pandas.concat([ACCURACIES.assign(panel="a"), other])
+    axes = plots.accuracies_by_panel(frame, {"b": 0.25}).axes
+    assert [ax.get_title() for ax in axes] == ["a", "b"]
+    heights = [sorted(y for c in ax.containers for y in c.lines[0].get_ydata()) for ax in axes]
+    assert heights == [[0.0, 0.5, 0.9, 0.95], [0.0, 0.25, 0.45, 0.475]]
+    dashed = [[x.get_ydata()[0] for x in ax.lines if x.get_linestyle() == "--"] for ax in axes]
+    assert dashed == [[], [0.25]] and axes[1].get_legend() is None
+    with pytest.raises(BadInput, match="lacks columns panel"):
+        plots.accuracies_by_panel(ACCURACIES)

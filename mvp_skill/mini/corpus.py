@@ -6,6 +6,7 @@ great"), as people do. No sentence of a validation or test split occurs (see aut
 """
 
 from collections.abc import Iterator
+from itertools import accumulate
 
 from mvp_skill.mini import tasks
 from mvp_skill.mini.author import Author
@@ -44,8 +45,13 @@ SHARES = {
     "appraisal": 10,
     "appraised_act": 3,
 }
+# The first documents are mostly short, with the evidence beside the label word, as in books for
+# children: a model that has learned there what praises and blames finds it again in long texts.
+FIRST_DOCUMENTS = 200_000
+FIRST_SHARES = SHARES | {"appraisal": 80, "appraised_act": 15}
 KINDS = tuple(SHARES)
-EDGES = tuple(sum(list(SHARES.values())[: i + 1]) for i in range(len(SHARES)))
+EDGES = tuple(accumulate(SHARES.values()))
+FIRST_EDGES = tuple(accumulate(FIRST_SHARES.values()))
 BETWEEN_TEXTS = "\t"  # stands between the two texts of a pair; a tokenizer's caller replaces it
 CLOSED_SHARE = 0.65
 OPENED_SHARE = 0.2
@@ -126,7 +132,8 @@ def document(number: int, seed: int = 0) -> str:
     """Document `number` of the corpus with this seed; `BETWEEN_TEXTS` parts the texts of a pair."""
     name = f"corpus/{seed}/{number}"
     author = Author(name, "fit", rare_words=True)
-    kind = author.dice.weighted(KINDS, EDGES)
+    is_early = number < FIRST_DOCUMENTS
+    kind = author.dice.weighted(KINDS, FIRST_EDGES if is_early else EDGES)
     if kind in UNLABELLED:
         return UNLABELLED[kind](author)
     return labelled(kind, author, name)
@@ -142,4 +149,4 @@ def held_out(n: int, seed: int = 0) -> list[str]:
 
     They come from the same source as the corpus; their sentences may occur in it one by one.
     """
-    return list(documents(n, seed=-1 - seed))
+    return list(documents(n, seed=-1 - seed, first=FIRST_DOCUMENTS))

@@ -97,6 +97,6 @@ class LabelReading:
 
 
 def negated_reviews(n: int) -> list[dict]:
-    """The film reviews among `n` of the validation split that contain a negation."""
-    rows = tasks.split_examples("mini_films", "validation", n, 0)
+    """The film reviews among `n` of the test split that contain a negation."""
+    rows = tasks.split_examples("mini_films", "test", n, 0)
     return [row for row in rows if NEGATIONS & set(words_of(row["texts"][0]))]

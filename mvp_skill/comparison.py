@@ -1,0 +1,150 @@
+"""Victims under attack, compared across runs: means over seeds, the table, the gain of MVP.
+
+    runs      `load_runs(root)`: a row per metric of a run
+    victims   `attacked_victims(runs)`: a row per victim under attack, so of one seed
+    means     `over_seeds(victims)`: a row per GROUP, averaged over its seeds
+
+`paper_numbers` has what was published; `reported` puts it beside the means.
+"""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mvp_skill.errors import BadInput
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+ATTACKS = "12_attack_victims"
+GROUP = ("task", "backbone", "variant", "attack", "method")
+METRICS = ("clean_acc", "robust_acc", "attack_success_rate", "mean_queries")
+METRICS += ("label_kept_share", "label_kept_robust_acc")
+NO_VALUE = "no published value recorded"
+PAPER_NUMBERS = Path(__file__).with_name("paper_numbers.csv")
+PAPER_COLUMNS = ("paper", "table", "task", "backbone", "method", "attack", "metric", "value")
+PAPER_COLUMNS += ("source", "note")
+NO_BREAK = "\u00a0"
+SETTING = ("backbone", "variant", "attack")  # left out of tables and panels if all rows agree
+
+
+def attacked_victims(runs: "DataFrame") -> "DataFrame":
+    """One row per victim that was attacked: GROUP, seed, n (attacked examples) and METRICS.
+
+    A metric that a run could not have (the oracle's share without a success) is NaN.
+    """
+    import pandas
+
+    keys = [*GROUP, "seed"]
+    rows = runs[(runs["notebook"] == ATTACKS) & runs["method"].notna()].copy()
+    for key in GROUP:
+        rows[key] = rows[key].fillna("").astype(str)
+    for key in ("backbone", "variant"):  # of paths, what tells people something
+        rows[key] = [re.sub(r"(^|=)[^ =]*[\\/]", r"\1", text) for text in rows[key]]
+    options = {"columns": "metric", "values": "value", "aggfunc": "last", "sort": False}
+    wide = rows.pivot_table(index=keys, **options).reindex(columns=["n", *METRICS])
+    wide = wide.apply(pandas.to_numeric).rename_axis(columns=None).reset_index()
+    return wide[wide["robust_acc"].notna()].reset_index(drop=True)
+
+
+def over_seeds(victims: "DataFrame") -> "DataFrame":
+    """Mean and standard deviation over seeds, per GROUP: `robust_acc`, `robust_acc_std`, …
+
+    n          attacked examples per seed (the fewest, if seeds differ)
+    n_seeds    how many seeds; with one the standard deviations are NaN
+    *_std      of the sample: the squares are divided by n_seeds - 1
+    """
+    groups = victims.groupby(list(GROUP), sort=False)
+    means = groups.agg(n=("n", "min"), n_seeds=("seed", "nunique"))
+    means = means.astype({"n": int}).join(groups[list(METRICS)].mean())
+    return means.join(groups[list(METRICS)].std().add_suffix("_std")).reset_index()
+
+
+def table(means: "DataFrame") -> "DataFrame":
+    """The results for people: a row per task and method, shares in per cent, mean ± std.
+
+    Backbone, settings by hand and attack are columns only where they differ; else `setting` has
+    them for the caption.
+    """
+    import pandas
+
+    from mvp_skill.plots import name as method_name
+
+    names = {
+        "clean_acc": "clean accuracy, %",
+        "robust_acc": "robust accuracy, %",
+        "attack_success_rate": "attack success, %",
+        "label_kept_share": "label kept, %",
+        "label_kept_robust_acc": "robust if only those count, %",
+    }
+    columns = {name: means[name] for name in ("task", *telling(means))}
+    columns["method"] = means["method"].map(method_name)
+    for metric, name in names.items():
+        columns[name] = _with_spread(100 * means[metric], 100 * means[f"{metric}_std"])
+    columns["queries"] = _with_spread(means["mean_queries"], means["mean_queries_std"])
+    counts = zip(means["n"], means["n_seeds"], strict=True)
+    columns["n × seeds"] = [f"{n}{NO_BREAK}×{NO_BREAK}{seeds}" for n, seeds in counts]
+    return pandas.DataFrame(columns)
+
+
+def setting(means: "DataFrame") -> str:
+    """What all rows have in common, for a caption: "mini-roberta, textfooler"."""
+    common = [name for name in SETTING if means[name].nunique() == 1]
+    return ", ".join(str(means[name].iloc[0]) for name in common if means[name].iloc[0])
+
+
+def telling(means: "DataFrame") -> list[str]:
+    """Columns of SETTING in which rows differ, so that a table has to show them."""
+    return [name for name in SETTING if means[name].nunique() > 1]
+
+
+def gains(means: "DataFrame") -> "DataFrame":
+    """What MVP has more than MLP-FT, for each setting in which both were attacked.
+
+    returns   task, backbone, variant, attack, clean_gain, robust_gain, n, n_seeds (of the fewer)
+    """
+    where = list(GROUP[:-1])
+    one, other = (means[means["method"] == method] for method in ("mvp", "mlp_ft"))
+    both = one.merge(other, on=where, suffixes=("", "_mlp_ft"))
+    for kind in ("clean", "robust"):
+        both[f"{kind}_gain"] = both[f"{kind}_acc"] - both[f"{kind}_acc_mlp_ft"]
+    for count in ("n", "n_seeds"):
+        both[count] = both[[count, f"{count}_mlp_ft"]].min(axis=1)
+    return both[[*where, "clean_gain", "robust_gain", "n", "n_seeds"]]
+
+
+def label_kept_robust_acc(victims: "DataFrame") -> "Series":
+    """Robust accuracy if only successes that keep the label, so says the oracle, count as such.
+
+        clean_acc * (1 - attack_success_rate * label_kept_share)
+
+    The same number as `metrics.label_kept_robust_accuracy`, from shares instead of examples; NaN
+    where no oracle was asked.
+    """
+    fair = victims["attack_success_rate"] * victims["label_kept_share"]
+    fair = fair.mask(victims["attack_success_rate"] == 0, 0.0)
+    return victims["clean_acc"] * (1 - fair)
+
+
+def paper_numbers() -> "DataFrame":
+    """The published numbers that were seen in a source, with it: PAPER_COLUMNS.
+
+    Nothing is in the file from memory; raises BadInput if its columns are others.
+    """
+    import pandas
+
+    texts = dict.fromkeys(set(PAPER_COLUMNS) - {"value"}, str)
+    frame = pandas.read_csv(PAPER_NUMBERS, dtype=texts, keep_default_na=False)
+    if tuple(frame.columns) != PAPER_COLUMNS:
+        raise BadInput(f"{PAPER_NUMBERS} must have the columns {', '.join(PAPER_COLUMNS)}.")
+    return frame
+
+
+def _with_spread(means: "Series", spreads: "Series") -> list[str]:
+    """ "61.2 ± 1.3", only "61.2" for one seed, and a dash for nothing; no line breaks inside."""
+    return [
+        "–"
+        if mean != mean
+        else f"{mean:.1f}" + (f"{NO_BREAK}±{NO_BREAK}{std:.1f}" if std == std else "")
+        for mean, std in zip(means, spreads, strict=True)
+    ]

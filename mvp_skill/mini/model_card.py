@@ -1,0 +1,110 @@
+"""The quality bars of the mini language models, and the short card that is stored beside them."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import PreTrainedTokenizerBase
+
+from mvp_skill.files import write_atomically
+from mvp_skill.mini import corpus, quality, rare_words, tasks
+from mvp_skill.mini.language_models import PretrainConfig
+
+# Least value of each measure, before any tuning. The label readings are on the test splits.
+BARS: dict[str, dict[str, float]] = {
+    "roberta": {
+        "mini_films": 0.85,
+        "mini_news": 0.85,
+        "negated_films": 0.75,
+        "rare_words_known": 0.80,
+    },
+    "t5": {"mini_films": 0.80, "mini_news": 0.80, "negated_films": 0.75},
+}
+MEANINGS = {
+    "negated_films": "label accuracy on film reviews with a negation",
+    "rare_words_known": "rare words with a synonym among their 5 nearest words",
+    "rare_words_by_embedding": "... by static embedding",
+    "rare_words_by_prediction": "... by masked prediction in context",
+    "masked_accuracy": "masked tokens restored, held-out documents",
+    "masked_perplexity": "perplexity of masked tokens, held-out documents",
+}
+CARD = """# mini-{kind}
+
+A small {architecture} language model of the mini world, a generated English that comes with this
+package. It was pretrained by `notebooks/01_pretrain_mini_models.ipynb`, which recreates it and
+computed every number below. It knows the words of `mini/lexicon.txt` and little else.
+
+| measure | value | at least |
+|---|---|---|
+{rows}
+
+Label readings are accuracies on {n_test} test texts of each task, without any tuning: the label
+word that scores highest at the blank of a closing phrase. Over {n_rare} rare words and {n_masked}
+masked tokens.
+
+Pretraining: {config}
+
+{seconds:.0f} seconds; loss {first:.2f} after {first_step} steps, {last:.2f} at the end.
+Licence: that of the package (MIT).
+"""
+
+
+@torch.inference_mode()
+def measured(
+    model: nn.Module, tokenizer: PreTrainedTokenizerBase, n_test: int = 1000, n_texts: int = 4000
+) -> dict[str, float]:
+    """All quality measures of a mini model, by name; counts are named n_…"""
+    model.eval()
+    names = list(quality.PHRASES)
+    values = {
+        name: quality.label_accuracy(
+            model, tokenizer, name, tasks.split_examples(name, "test", n_test, 0)
+        )
+        for name in names
+    }
+    negated = quality.negated_reviews(n_test)
+    values["negated_films"] = quality.label_accuracy(model, tokenizer, "mini_films", negated)
+    values |= {"n_test": n_test, "n_negated_films": len(negated)}
+    if model.config.model_type == "roberta":
+        texts = [rare_words.plain(text) for text in corpus.held_out(n_texts)]
+        values |= rare_words.known_rare_words(model, tokenizer, texts)
+        values |= rare_words.restored_tokens(model, tokenizer, texts)
+    return values
+
+
+def verdicts(kind: str, values: dict[str, float]) -> dict[str, bool]:
+    """Whether each bar of the kind is reached."""
+    return {name: values[name] >= least for name, least in BARS[kind].items()}
+
+
+def write_card(
+    folder: Path, config: PretrainConfig, curve: list[dict[str, float]], values: dict[str, float]
+) -> None:
+    """Store `MODEL_CARD.md` and `quality.json` beside the weights."""
+    counts = {name for name in values if name.startswith("n_")}
+    rows = [
+        f"| {MEANINGS.get(name, name)} | {value:.3f} | {BARS[config.kind].get(name, '')} |"
+        for name, value in values.items()
+        if name not in counts
+    ]
+    card = CARD.format(
+        kind=config.kind,
+        architecture={"roberta": "RoBERTa", "t5": "T5"}[config.kind],
+        rows="\n".join(rows),
+        n_test=values["n_test"],
+        n_rare=values.get("n_rare_words", 0),
+        n_masked=values.get("n_masked_tokens", 0),
+        config=", ".join(f"{name} {value}" for name, value in asdict(config).items()),
+        seconds=curve[-1]["seconds"],
+        first=curve[0]["loss"],
+        first_step=curve[0]["step"],
+        last=curve[-1]["loss"],
+    )
+    record = {"config": asdict(config), "bars": BARS[config.kind], "measured": values}
+    write_atomically(folder / "MODEL_CARD.md", card)
+    write_atomically(folder / "quality.json", json.dumps(record, indent=1) + "\n")
+    rows = [",".join(f"{row.get(name, '')}" for name in curve[-1]) for row in curve]
+    table = "\n".join([",".join(curve[-1]), *rows]) + "\n"
+    write_atomically(folder / "loss_curve.csv", table)

@@ -1,0 +1,57 @@
+"""Finished runs for tests, written as `save_run` writes them, without running a notebook."""
+
+from pathlib import Path
+
+from mvp_skill.files import write_json
+
+CLEAN = 0.95
+
+
+def write_run(root: Path, notebook: str, run_id: str, parameters: dict, metrics, **record) -> Path:
+    """One run folder with its `run.json`."""
+    environment = {"cores": 2, "system": "Linux x86_64", "gpu": None, "python": "3.11.9"}
+    content = {
+        "notebook": notebook,
+        "run_id": run_id,
+        "key": "k",
+        "parameters": parameters,
+        "scale": {"backbone": "mini-roberta"},
+        "settings": {},
+        "metrics": metrics,
+        "claims": [],
+        "environment": environment | {"torch": "2.9"},
+        "started": "2025-01-01T00:00:00.000+00:00",
+        "finished": "2025-01-01T00:02:00.000+00:00",
+        "seconds": 120.0,
+    }
+    folder = root / notebook / run_id
+    write_json(folder / "run.json", content | record)
+    return folder
+
+
+def attack_row(method: str, robust_acc: float, n: int = 200, kept: float | None = 0.5) -> dict:
+    """What 12_attack_victims records for one victim."""
+    success = 1 - robust_acc / CLEAN
+    return {
+        "method": method,
+        "n": n,
+        "clean_acc": CLEAN,
+        "robust_acc": robust_acc,
+        "attack_success_rate": success,
+        "mean_queries": 30.0,
+        "perturbed_fraction": 0.1,
+        "label_kept_share": kept,
+        "label_kept_robust_acc": None if kept is None else CLEAN * (1 - success * kept),
+    }
+
+
+def write_attack(root: Path, task: str, seed: int, mlp_ft: float, mvp: float, **given) -> Path:
+    """A run of 12_attack_victims: both methods on one task and seed, and their comparison."""
+    scale = given.pop("scale", "mini")
+    options = {name: given.pop(name) for name in ("n", "kept") if name in given}
+    rows = [attack_row("mlp_ft", mlp_ft, **options), attack_row("mvp", mvp, **options)]
+    parameters = {"SCALE": scale, "TASK": task, "SEED": seed, "ATTACK": "textfooler"}
+    parameters |= {"BACKBONE": given.pop("backbone", None), "N_TRAIN": given.pop("n_train", None)}
+    run_id = f"{scale}-{task}-s{seed}-{parameters['N_TRAIN']}"
+    pair = {"robust_acc_gain": mvp - mlp_ft, "n": 200}
+    return write_run(root, "12_attack_victims", run_id, parameters, [*rows, pair], **given)

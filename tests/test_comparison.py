@@ -1,0 +1,181 @@
+"""Means over seeds, the tables, the paper's numbers, and verdicts that can come out either way."""
+
+import math
+from statistics import fmean, stdev
+
+import pandas
+import pytest
+from run_records import write_attack, write_run
+
+from mvp_skill import comparison, reported
+from mvp_skill.errors import BadInput
+from mvp_skill.results import claim, load_claims, load_runs
+
+ROBUST = {"mini_films": [(0.5, 0.55), (0.4, 0.61), (0.45, 0.52)], "mini_news": [(0.6, 0.59)]}
+
+
+def write_all(root, robust=ROBUST, **given):
+    for task, seeds in robust.items():
+        for seed, (mlp_ft, mvp) in enumerate(seeds):
+            write_attack(root, task, seed, mlp_ft, mvp, **given)
+
+
+def means_of(root):
+    return comparison.over_seeds(comparison.attacked_victims(load_runs(root)))
+
+
+def holds(means, start: str):
+    (found,) = [c["holds"] for c in reported.paper_claims(means) if c["claim"].startswith(start)]
+    return found
+
+
+def test_means_and_spreads_over_seeds_are_those_computed_by_hand(tmp_path):
+    write_all(tmp_path)
+    means = means_of(tmp_path).set_index(["task", "method"])
+    for index, method in enumerate(("mlp_ft", "mvp")):
+        values = [pair[index] for pair in ROBUST["mini_films"]]
+        row = means.loc["mini_films", method]
+        assert row["robust_acc"] == pytest.approx(fmean(values), abs=1e-12)
+        assert row["robust_acc_std"] == pytest.approx(stdev(values), abs=1e-12)
+        assert (row["n"], row["n_seeds"]) == (200, 3)
+        assert math.isnan(means.loc["mini_news", method]["robust_acc_std"])
+
+
+def test_only_attacked_victims_are_read_and_settings_are_kept_apart(tmp_path):
+    write_all(tmp_path)
+    write_attack(tmp_path, "mini_films", 7, 0.1, 0.2, n_train=50)
+    write_attack(tmp_path, "mini_films", 8, 0.1, 0.2, backbone="/data/models/tiny")
+    write_run(tmp_path, "11_train_victims", "x", {"METHOD": "mvp"}, {"clean_acc": 0.5, "n": 9})
+    means = means_of(tmp_path)
+    assert set(means["variant"]) == {"", "n_train=50"}
+    assert set(means["backbone"]) == {"mini-roberta", "tiny"}
+    assert len(means) == 8 and set(means["method"]) == {"mlp_ft", "mvp"}
+    assert list(comparison.table(means).columns[:4]) == ["task", "backbone", "variant", "method"]
+    assert comparison.setting(means) == "textfooler"
+
+
+def test_paths_in_settings_by_hand_become_names(tmp_path):
+    parameters = {"TASK": "sst2", "SEED": 0, "ENCODER": "/a/b/minilm", "NEIGHBOURS": "C:\\v\\x.txt"}
+    write_run(
+        tmp_path, "12_attack_victims", "a", parameters, {"method": "mvp", "robust_acc": 0.5, "n": 3}
+    )
+    victims = comparison.attacked_victims(load_runs(tmp_path))
+    assert list(victims["variant"]) == ["encoder=minilm neighbours=x.txt"]
+
+
+def test_the_table_says_mean_and_spread_and_leaves_gaps_as_dashes(tmp_path):
+    write_all(tmp_path, kept=None)
+    table = comparison.table(means_of(tmp_path)).replace("\u00a0", " ", regex=True)
+    films = table[(table["task"] == "mini_films") & (table["method"] == "MLP-FT")].iloc[0]
+    assert (
+        films["robust accuracy, %"] == "45.0 ± 5.0" and films["clean accuracy, %"] == "95.0 ± 0.0"
+    )
+    assert (
+        films["label kept, %"] == "–"
+        and films["queries"] == "30.0 ± 0.0"
+        and films["n × seeds"] == "200 × 3"
+    )
+    news = table[table["task"] == "mini_news"].iloc[0]
+    assert news["robust accuracy, %"] == "60.0" and news["queries"] == "30.0"
+
+
+def test_without_any_attack_everything_is_empty_and_nothing_is_claimed(tmp_path):
+    write_run(tmp_path, "11_train_victims", "x", {"METHOD": "mvp"}, {"clean_acc": 0.5, "n": 9})
+    means = means_of(tmp_path)
+    frames = [comparison.table(means), comparison.gains(means)]
+    frames += [reported.accuracy_rows(means), reported.beside_paper(means)]
+    assert [len(frame) for frame in frames] == [0] * 4 and comparison.setting(means) == ""
+    assert {found["holds"] for found in reported.paper_claims(means)} == {None}
+
+
+def test_gains_pair_the_methods_of_one_setting(tmp_path):
+    write_all(tmp_path)
+    write_attack(tmp_path, "mini_films", 0, 0.3, 0.2, n_train=50)
+    gains = comparison.gains(means_of(tmp_path)).set_index(["task", "variant"])["robust_gain"]
+    assert gains.to_dict() == pytest.approx(
+        {("mini_films", ""): 0.11, ("mini_news", ""): -0.01, ("mini_films", "n_train=50"): -0.1}
+    )
+
+
+def test_label_kept_robust_accuracy_from_shares():
+    shares = [(0.9, 0.5, 1.0), (0.9, 0.5, 0.2), (0.9, 0.0, math.nan), (0.9, 0.5, math.nan)]
+    frame = pandas.DataFrame(
+        shares, columns=["clean_acc", "attack_success_rate", "label_kept_share"]
+    )
+    found = comparison.label_kept_robust_acc(frame).tolist()
+    assert found[:3] == pytest.approx([0.45, 0.81, 0.9]) and math.isnan(found[3])
+
+
+# --- the paper ---------------------------------------------------------------------------------
+
+
+def test_every_published_number_names_its_source_and_is_a_share():
+    frame = comparison.paper_numbers()
+    assert frame["value"].between(0, 1).all() and (frame["source"].str.len() > 10).all()
+    keys = ["paper", "table", "task", "backbone", "method", "attack", "metric"]
+    assert not frame.duplicated(keys).any()
+    robust = frame[frame["metric"] == "robust_acc"].set_index("method")["value"]
+    assert robust.to_dict() == {"mlp_ft": 0.28, "mvp": 0.42}
+
+
+def test_a_file_of_published_numbers_with_other_columns_is_refused(tmp_path, monkeypatch):
+    wrong = tmp_path / "numbers.csv"
+    wrong.write_text("paper,table\nmvp,figure 1\n")
+    monkeypatch.setattr(comparison, "PAPER_NUMBERS", wrong)
+    with pytest.raises(BadInput, match="must have the columns paper, table, task"):
+        comparison.paper_numbers()
+
+
+def test_beside_the_paper_stand_only_values_for_the_same_task_and_backbone(tmp_path):
+    write_all(tmp_path)
+    write_attack(tmp_path, "boolq", 0, 0.3, 0.4, scale="paper", backbone="FacebookAI/roberta-base")
+    write_attack(tmp_path, "boolq", 0, 0.3, 0.4, scale="small", backbone="tiny")
+    beside = reported.beside_paper(means_of(tmp_path)).set_index(
+        ["task", "backbone", "method", "metric"]
+    )
+    row = beside.loc["boolq", "roberta-base", "mvp", "robust_acc"]
+    assert row["paper"] == 0.42 and row["difference"] == pytest.approx(-0.02)
+    others = beside.query("backbone != 'roberta-base' and task != 'mean over tasks'")
+    assert others["paper"].isna().all() and set(others["note"]) == {comparison.NO_VALUE}
+    rows = reported.accuracy_rows(means_of(tmp_path))
+    assert sorted(rows["reported"].dropna()) == [0.28, 0.42, 0.80, 0.82]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "robust", "gain"),
+    [
+        ({"mini_films": [(0.5, 0.6)], "mini_news": [(0.5, 0.51)]}, True, True),
+        ({"mini_films": [(0.5, 0.6)], "mini_news": [(0.5, 0.49)]}, False, True),
+        ({"mini_films": [(0.5, 0.52)], "mini_news": [(0.5, 0.51)]}, True, False),
+    ],
+)
+def test_verdicts_follow_their_criteria(tmp_path, pairs, robust, gain):
+    write_all(tmp_path, pairs)
+    means = means_of(tmp_path)
+    assert holds(means, "MVP is more robust than MLP-FT on every task") is robust
+    assert holds(means, "The gain in robustness is substantial") is gain
+    assert holds(means, "Robustness does not cost") is True
+    means.loc[means["method"] == "mvp", "clean_acc"] -= 0.016
+    assert holds(means, "Robustness does not cost") is False
+
+
+@pytest.mark.parametrize(("mlp_ft", "expected"), [(0.30, True), (0.36, False)])
+def test_figure_1_is_compared_only_with_its_own_setting(tmp_path, mlp_ft, expected):
+    given = {"scale": "paper", "backbone": "roberta-base"}
+    write_attack(tmp_path / "a", "boolq", 0, mlp_ft, 0.42, **given)
+    means = means_of(tmp_path / "a")
+    means["clean_acc"] = means["method"].map({"mlp_ft": 0.8, "mvp": 0.82})
+    assert holds(means, "BoolQ") is expected
+    write_attack(tmp_path / "b", "boolq", 0, mlp_ft, 0.42, **given, n_train=50)
+    assert holds(means_of(tmp_path / "b"), "BoolQ") is None
+
+
+def test_equal_claims_of_several_runs_are_counted(tmp_path):
+    for seed, found in enumerate((True, False, True, None)):
+        write_attack(tmp_path, "sst2", seed, 0.1, 0.2, claims=[claim("more robust", "p", found)])
+    write_attack(tmp_path, "sst2", 9, 0.1, 0.2, claims=[claim("as clean", "q", None)])
+    found = reported.verdicts(load_claims(tmp_path))
+    assert dict(zip(found["claim"], found["verdict"], strict=True)) == {
+        "more robust": "holds in 2 of 3 runs",
+        "as clean": "not run",
+    }

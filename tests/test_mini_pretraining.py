@@ -1,0 +1,336 @@
+"""Pretraining of the mini models: what is hidden, what is read, resuming, shipped weights."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+from mvp_skill.backbones import load_backbone
+from mvp_skill.errors import BadInput
+from mvp_skill.mini import corpus, model_card, objectives, pretraining, quality, rare_words, tasks
+from mvp_skill.mini.corruption import (
+    IGNORED,
+    LABEL_MASKED_SHARE,
+    MASKED_SHARE,
+    corrupt_spans,
+    mask_tokens,
+    random_spans,
+)
+from mvp_skill.mini.language_models import PretrainConfig, build_model, build_tokenizer
+from mvp_skill.mini.objectives import (
+    COUNT_STEP,
+    LABEL_WEIGHT,
+    answered,
+    label_word_ids,
+    padded,
+    weighted_loss,
+)
+from mvp_skill.mini.reading import MiniCorpus, Reader, TextFiles
+from mvp_skill.weights import weights_of
+
+WEIGHTS = Path(pretraining.__file__).parent / "weights"
+TINY = {"batch_size": 4, "width": 16, "layers": 1, "vocabulary_size": 700,
+        "tokenizer_documents": 300, "bfloat16": False}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tokenizers():
+    lines = list(corpus.documents(400))
+    return {
+        kind: build_tokenizer(PretrainConfig(kind, 1, **TINY), lines) for kind in ("roberta", "t5")
+    }
+
+
+# --- what is hidden ---
+
+
+def masks(n=400, vocabulary=50, mask_id=3):
+    special = torch.zeros(vocabulary, dtype=torch.bool)
+    special[:4] = True
+    labels = torch.zeros(vocabulary, dtype=torch.bool)
+    labels[10] = True
+    ids = torch.randint(0, vocabulary, (n, 31), generator=torch.Generator().manual_seed(1))
+    generator = torch.Generator().manual_seed(2)
+    inputs, targets = mask_tokens(ids, special, labels, mask_id, generator)
+    return ids, inputs, targets, special
+
+
+def test_special_tokens_are_never_masked_and_targets_are_the_ids():
+    ids, inputs, targets, special = masks()
+    asked = targets != IGNORED
+    assert not special[ids[asked]].any()
+    assert (targets[asked] == ids[asked]).all()
+    assert (inputs[~asked] == ids[~asked]).all()
+
+
+def test_shares_of_masked_kept_and_random_tokens():
+    ids, inputs, targets, special = masks(n=4000)
+    asked = targets != IGNORED
+    plain, label = (~special[ids]) & (ids != 10), ids == 10
+    # about five standard errors; the two shares are far apart
+    assert asked[plain].float().mean() == pytest.approx(MASKED_SHARE, abs=0.01)
+    assert asked[label].float().mean() == pytest.approx(LABEL_MASKED_SHARE, abs=0.05)
+    shown = inputs[asked]
+    assert (shown == 3).float().mean() == pytest.approx(0.8, abs=0.02)
+    assert not special[shown[shown != 3]].any()
+
+
+def test_spans_can_be_put_back():
+    sentinels, rng = [900, 901, 902, 903], np.random.default_rng(0)
+    for length in range(2, 40):
+        ids = list(range(10, 10 + length))
+        inputs, target = corrupt_spans(ids, set(), sentinels, 1, rng)
+        assert inputs[-1] == target[-1] == 1
+        spans, current = {900: []}, 900  # the first sentinel is not written in the target
+        for token in target[:-1]:
+            if token in sentinels:
+                current, spans[token] = token, []
+            else:
+                spans[current].append(token)
+        restored = [t for token in inputs[:-1] for t in spans.get(token, [token])]
+        assert restored == ids
+        assert target[0] == spans[900][0]
+
+
+def test_a_label_word_is_often_hidden_alone():
+    rng = np.random.default_rng(0)
+    hidden = [corrupt_spans([5, 6, 7, 77, 8], {77}, [900, 901], 1, rng) for _ in range(500)]
+    alone = sum(pair == ([5, 6, 7, 900, 8, 1], [77, 1]) for pair in hidden)
+    assert 0.35 < alone / 500 < 0.55
+
+
+def test_spans_neither_touch_nor_overlap():
+    rng = np.random.default_rng(3)
+    for n_tokens in (1, 2, 5, 17, 60):
+        for _ in range(50):
+            spans = sorted(random_spans(n_tokens, 5, rng).items())
+            assert 1 <= len(spans) <= 5
+            ends = [start + length for start, length in spans]
+            assert ends[-1] <= n_tokens
+            assert all(end < start for end, (start, _) in zip(ends[:-1], spans[1:], strict=True))
+
+
+def test_the_loss_weighs_label_words_and_skips_what_is_not_asked():
+    scores = torch.randn(5, 7, generator=torch.Generator().manual_seed(0))
+    targets = torch.tensor([3, 6, 0, IGNORED, 1])
+    label_words = torch.tensor([False] * 6 + [True])
+    total = weight = 0.0
+    for row, target in zip(scores, targets.tolist(), strict=True):
+        if target != IGNORED:
+            w = LABEL_WEIGHT if label_words[target] else 1.0
+            total, weight = total - w * row.log_softmax(dim=0)[target], weight + w
+    assert weighted_loss(scores, targets, label_words) == pytest.approx(float(total / weight))
+
+
+def test_places_are_filled_up_with_nothing_asked():
+    targets = torch.full((3, 50), IGNORED)
+    targets[0, 3], targets[2, 49] = 8, 9
+    places, answers = answered(targets)
+    assert len(places) == len(answers) == COUNT_STEP
+    assert places[:2].tolist() == [3, 149]
+    assert answers[:2].tolist() == [8, 9]
+    assert (answers[2:] == IGNORED).all()
+
+
+@pytest.mark.parametrize("kind", ["roberta", "t5"])
+def test_objectives_equal_the_stock_models_loss(kind, tokenizers, monkeypatch):
+    """With a weight of one the losses are those that transformers computes from whole outputs."""
+    monkeypatch.setattr(objectives, "LABEL_WEIGHT", 1.0)
+    tokenizer = tokenizers[kind]
+    model = build_model(PretrainConfig(kind, 1, **TINY), len(tokenizer)).eval()
+    rows = tokenizer(list(corpus.documents(7)), add_special_tokens=False)["input_ids"]
+    objective = objectives.OBJECTIVES[kind](tokenizer)
+    ours = objective(model, rows, seed=3)
+    if kind == "roberta":
+        ids = padded([[0, *row, 2] for row in rows], 1)
+        generator = torch.Generator().manual_seed(3)
+        inputs, labels = mask_tokens(
+            ids, objective.special, objective.label_words, tokenizer.mask_token_id, generator
+        )
+        stock = model(input_ids=inputs, attention_mask=(ids != 1).long(), labels=labels).loss
+    else:
+        rng = np.random.default_rng(3)
+        pairs = [corrupt_spans(r, objective.label_ids, objective.sentinels, 1, rng) for r in rows]
+        inputs, labels = padded([a for a, _ in pairs], 0), padded([b for _, b in pairs], IGNORED)
+        stock = model(input_ids=inputs, attention_mask=(inputs != 0).long(), labels=labels).loss
+    assert float(ours) == pytest.approx(float(stock), rel=1e-5)
+
+
+# --- what is read ---
+
+
+def test_a_chunk_is_read_once_and_batches_are_alike_in_length(tokenizers):
+    reader = Reader(MiniCorpus(0), tokenizers["roberta"], batch_size=4, seed=0, chunk=50)
+    assert reader.per_chunk == 12
+    batches = [reader.batch(step) for step in range(12)]
+    read = Counter(tuple(ids) for batch in batches for ids in batch)
+    assert read == Counter(map(tuple, reader.chunk(0)))
+    assert max(max(map(len, b)) - min(map(len, b)) for b in batches) < 25
+    assert reader.batch(12) not in batches
+
+
+def test_any_batch_can_be_read_on_its_own(tokenizers):
+    make = lambda: Reader(MiniCorpus(0), tokenizers["t5"], batch_size=3, seed=5, chunk=20)  # noqa: E731
+    straight = make()
+    expected = [straight.batch(step) for step in range(14)]
+    assert make().batch(13) == expected[13]
+
+
+def test_text_files_are_read_over_and_over(tmp_path):
+    (tmp_path / "a.txt").write_text("one\n\n two \n", encoding="utf-8")
+    (tmp_path / "b.txt").write_text("three", encoding="utf-8")
+    files = TextFiles([tmp_path / "a.txt", tmp_path / "b.txt"])
+    assert files.documents(1, 5) == ["two", "three", "one", "two", "three"]
+
+
+def test_unreadable_text_files_are_refused(tmp_path):
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    (tmp_path / "empty.txt").write_text("\n\n", encoding="utf-8")
+    with pytest.raises(BadInput, match="latin.txt.*UTF-8"):
+        TextFiles([tmp_path / "latin.txt"])
+    with pytest.raises(BadInput, match="empty.txt"):
+        TextFiles([tmp_path / "empty.txt"])
+    with pytest.raises(BadInput, match=r"missing.txt"):
+        TextFiles([tmp_path / "missing.txt"])
+
+
+def test_pairs_are_parted_by_the_separator_in_every_second_document(tokenizers):
+    reader = Reader(MiniCorpus(0), tokenizers["roberta"], batch_size=2, seed=0, chunk=200)
+    end = tokenizers["roberta"].eos_token_id
+    texts = list(corpus.documents(200))
+    pairs = sum(corpus.BETWEEN_TEXTS in text for i, text in enumerate(texts) if i % 2 == 0)
+    assert sum(ids.count(end) == 2 for ids in reader.chunk(0)) == pairs > 10
+
+
+# --- the run ---
+
+
+@pytest.mark.parametrize("kind", ["roberta", "t5"])
+def test_a_killed_run_continues_to_the_same_weights(kind, tmp_path, monkeypatch):
+    config = PretrainConfig(kind, 6, **TINY)
+    whole = pretraining.pretrain(config, tmp_path / "whole", measure_every=2, progress=False)
+    step = pretraining.Pretraining.train_step
+
+    def dies(run):
+        if run.step == 5:
+            raise KeyboardInterrupt
+        return step(run)
+
+    monkeypatch.setattr(pretraining.Pretraining, "train_step", dies)
+    with pytest.raises(KeyboardInterrupt):
+        pretraining.pretrain(config, tmp_path / "killed", measure_every=2, progress=False)
+    monkeypatch.undo()
+    resumed = pretraining.Pretraining(config, tmp_path / "killed", [])
+    assert resumed.step == 4
+    again = pretraining.pretrain(config, tmp_path / "killed", measure_every=2, progress=False)
+    expected = weights_of(whole.model)
+    for name, weight in weights_of(again.model).items():
+        assert torch.equal(weight, expected[name]), name
+    assert [row["loss"] for row in again.curve] == [row["loss"] for row in whole.curve]
+
+
+def test_a_folder_with_other_settings_is_refused(tmp_path):
+    pretraining.pretrain(PretrainConfig("roberta", 1, **TINY), tmp_path, progress=False)
+    with pytest.raises(BadInput, match="other settings"):
+        pretraining.pretrain(PretrainConfig("roberta", 2, **TINY), tmp_path, progress=False)
+
+
+def test_plain_text_can_take_the_place_of_the_corpus(tmp_path):
+    (tmp_path / "book.txt").write_text("call me a reader.\nit is a good book.\n" * 40, "utf-8")
+    config = PretrainConfig("roberta", 3, **TINY)
+    files = [tmp_path / "book.txt"]
+    run = pretraining.pretrain(config, tmp_path / "run", files=files, progress=False)
+    assert run.tokenizer(" book", add_special_tokens=False)["input_ids"]
+    assert run.curve[-1]["step"] == 3
+
+
+def test_unknown_kind_and_impossible_sizes():
+    with pytest.raises(BadInput, match="'bert'.*roberta or t5"):
+        PretrainConfig("bert", 1)
+    with pytest.raises(BadInput, match="steps"):
+        PretrainConfig("t5", 0)
+
+
+def test_learning_rate_rises_and_falls_to_zero():
+    config = PretrainConfig("roberta", 100, **TINY)
+    shares = [pretraining.learning_rate_share(step, config) for step in range(101)]
+    assert shares[4] == max(shares) == 1.0
+    assert shares[0] == pytest.approx(0.2)
+    assert shares[100] == pytest.approx(0.0)
+    assert all(a >= b for a, b in zip(shares[5:-1], shares[6:], strict=True))
+
+
+def test_the_stored_model_is_the_trained_one(tmp_path):
+    run = pretraining.pretrain(PretrainConfig("t5", 2, **TINY), tmp_path / "run", progress=False)
+    pretraining.save_model(run, tmp_path / "model")
+    model, tokenizer = load_backbone(str(tmp_path / "model"), kind="seq2seq")
+    for name, weight in weights_of(model).items():
+        expected = weights_of(run.model)[name]
+        assert torch.allclose(weight, expected, rtol=2e-3, atol=1e-6), name  # half precision
+    assert tokenizer("a film")["input_ids"] == run.tokenizer("a film")["input_ids"]
+
+
+# --- the measures ---
+
+
+def test_label_accuracy_reads_a_planted_answer(tokenizers):
+    """A model that always prefers "great" is right on the positive half and wrong on the other."""
+    tokenizer = tokenizers["roberta"]
+    model = build_model(PretrainConfig("roberta", 1, **TINY), len(tokenizer)).eval()
+    great = tokenizer(" great", add_special_tokens=False)["input_ids"]
+    with torch.no_grad():
+        model.lm_head.bias.zero_()
+        model.lm_head.bias[great[0]] = 100.0
+    rows = tasks.split_examples("mini_films", "validation", 20, 0)
+    assert quality.label_accuracy(model, tokenizer, "mini_films", rows) == 0.5
+    positive = [row for row in rows if row["label"] == 1]
+    assert quality.label_accuracy(model, tokenizer, "mini_films", positive) == 1.0
+
+
+def test_masked_accuracy_of_a_model_that_knows_nothing(tokenizers):
+    tokenizer = tokenizers["roberta"]
+    model = build_model(PretrainConfig("roberta", 1, **TINY), len(tokenizer)).eval()
+    values = rare_words.restored_tokens(model, tokenizer, list(corpus.held_out(60)))
+    assert values["n_masked_tokens"] > 100
+    # fresh weights are near a uniform guess over the vocabulary
+    assert values["masked_perplexity"] == pytest.approx(len(tokenizer), rel=0.3)
+
+
+# --- the shipped weights ---
+
+
+def test_everything_shipped_is_small_enough():
+    weights = list(WEIGHTS.rglob("*.safetensors"))
+    assert {path.parent.name for path in weights} == {"weights", "roberta", "t5"}
+    assert sum(path.stat().st_size for path in weights) <= 12e6
+    for kind, name in (("masked_lm", "mini-roberta"), ("seq2seq", "mini-t5")):
+        model, _ = load_backbone(name, kind=kind)
+        assert sum(p.numel() for p in model.parameters()) <= 4e6
+
+
+@pytest.mark.parametrize("kind", ["roberta", "t5"])
+def test_label_words_are_single_tokens_and_typos_become_pieces(kind):
+    tokenizer = AutoTokenizer.from_pretrained(WEIGHTS / kind)
+    words = {w for classes in corpus.LABEL_WORDS.values() for label in classes for w in label}
+    assert len(label_word_ids(tokenizer)) == len(words)
+    for typo in ("supreb", "ecxellent", "żółw", "大"):
+        pieces = tokenizer(f" {typo}", add_special_tokens=False)["input_ids"]
+        assert len(pieces) > 1
+        assert tokenizer.unk_token_id not in pieces
+
+
+@pytest.mark.parametrize("kind", ["roberta", "t5"])
+def test_shipped_models_reach_their_bars(kind):
+    record = json.loads((WEIGHTS / kind / "quality.json").read_text(encoding="utf-8"))
+    assert all(model_card.verdicts(kind, record["measured"]).values()), record["measured"]
+    backbone = {"roberta": ("mini-roberta", "masked_lm"), "t5": ("mini-t5", "seq2seq")}[kind]
+    model, tokenizer = load_backbone(backbone[0], kind=backbone[1])
+    for name in ("mini_films", "mini_news"):
+        rows = tasks.split_examples(name, "test", record["measured"]["n_test"], 0)
+        accuracy = quality.label_accuracy(model.eval(), tokenizer, name, rows)
+        # the card's number again; a few ties may fall otherwise on another machine
+        assert accuracy == pytest.approx(record["measured"][name], abs=0.005)

@@ -1,0 +1,120 @@
+"""Every notebook runs from start to end at tiny parameters, and looks as the others do.
+
+Numbers at this size mean nothing; that every cell runs, and that the last one records, does. Each
+notebook runs in a process of its own, as in the batch. A notebook that reads the runs of others
+finds them in NEEDS; all share one folder of results, so that nothing runs twice.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from mvp_skill.batch import Run, plan
+from mvp_skill.execution import DONE, execute
+from mvp_skill.run_folders import finished_record
+from run_all import METHODS, NOTEBOOKS
+
+VICTIMS = {
+    "TASK": "mini_films",
+    "N_TRAIN": 48,
+    "N_VALIDATION": 24,
+    "N_TEST": 24,
+    "EPOCHS": 1,
+    "EVAL_EVERY_EXAMPLES": 48,
+    "TEMPLATE_VARIANT": "one",
+}
+
+# Notebook: parameters at which it takes seconds. A new notebook needs a line here.
+TINY: dict[str, dict] = {
+    "00_tour": {"N_TRAIN": 48, "N_TEST": 16, "EPOCHS": 1},
+    "01_pretrain_mini_models": {
+        "STEPS": 4,
+        "BATCH_SIZE": 8,
+        "WIDTH": 32,
+        "LAYERS": 1,
+        "VOCABULARY_SIZE": 3000,
+        "TOKENIZER_DOCUMENTS": 3000,
+        "MEASURE_EVERY": 2,
+        "N_MEASURED": 12,
+        "N_TEST": 12,
+        "N_TEXTS": 40,
+    },
+    "10_templates_and_verbalizers": {"N_TRAIN": 40, "N_VALIDATION": 24, "N_TEST": 20},
+    "11_train_victims": VICTIMS,
+    "12_attack_victims": {**VICTIMS, "N_ATTACKED": 3},
+    "90_results": {},
+}
+
+# Notebook: the runs whose results it reads, as (notebook, parameters beside the tiny ones).
+NEEDS: dict[str, list[tuple[str, dict]]] = {
+    "12_attack_victims": [("11_train_victims", {"METHOD": method}) for method in METHODS],
+    "90_results": [("12_attack_victims", {}), ("10_templates_and_verbalizers", {})],
+}
+
+PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
+LONGEST_CELL = 25
+PATH_LINES = 'import sys\n\nsys.path.insert(0, "..")\n'
+
+every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Path:
+    """The results folder of this module."""
+    return tmp_path_factory.mktemp("results")
+
+
+def run(name: str, results: Path, **parameters: object) -> Path:
+    """The folder of a notebook's finished run; first runs what it needs, and nothing twice."""
+    if name not in TINY:
+        pytest.fail(f"{name} has no tiny parameters: add a line to TINY in {Path(__file__).name}")
+    for needed, given in NEEDS.get(name, []):
+        run(needed, results, **given)
+    (planned,) = plan([Run(name, TINY[name] | parameters)], NOTEBOOKS, results)
+    if not finished_record(planned.finished, planned.key):
+        outcome = execute(planned, [])
+        assert outcome.status == DONE, f"{name}: {outcome.error}"
+    return planned.finished
+
+
+def cells(path: Path, cell_type: str) -> list[nbformat.NotebookNode]:
+    return [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == cell_type]
+
+
+@pytest.mark.notebooks
+@every_notebook
+def test_a_notebook_runs_and_records(path, results):
+    folder = run(path.stem, results)
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    assert record["notebook"] == path.stem
+    metrics = record["metrics"]
+    assert metrics and all([metrics] if isinstance(metrics, dict) else metrics)
+    executed = cells(folder / "executed.ipynb", "code")
+    assert all(cell.execution_count for cell in executed if cell.source.strip())
+    said = "".join(
+        output.get("text", "")
+        for cell in executed
+        for output in cell.outputs
+        if output.output_type == "stream" and output.name == "stderr"
+    )
+    assert not re.findall(r".*Warning:.*", said), "a reader would see this warning"
+
+
+def test_the_table_of_tiny_parameters_names_existing_notebooks():
+    named = set(TINY) | set(NEEDS) | {needed for runs in NEEDS.values() for needed, _ in runs}
+    assert named <= {path.stem for path in PATHS}
+
+
+@every_notebook
+def test_a_notebook_is_laid_out_as_the_others(path):
+    code = [cell.source for cell in cells(path, "code")]
+    assert code[0].startswith(PATH_LINES), "the first code cell begins with the path line"
+    assert [source for source in code if len(source.splitlines()) > LONGEST_CELL] == []
+    assert not re.search(r"import \*", "\n".join(code))
+    assert cells(path, "markdown")[0].source.startswith(f"# {path.stem[:2]} ")
+    ids = [cell.id for cell in nbformat.read(path, as_version=4).cells]
+    generated = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){0,4}")  # what editors give new cells
+    assert [name for name in ids if generated.match(name)] == []
