@@ -9,7 +9,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from mvp_skill.mini.language_models import PretrainConfig, build_model, build_to
 from mvp_skill.mini.objectives import OBJECTIVES
 from mvp_skill.mini.reading import MiniCorpus, Reader, TextFiles
 from mvp_skill.seeding import derived_seed
+from mvp_skill.train_config import has_bf16
 from mvp_skill.weights import read_tensors, set_weights, weights_of, write_tensors
 
 CHECKPOINT = "pretraining.safetensors"
@@ -51,11 +52,10 @@ def optimiser_for(model: nn.Module, config: PretrainConfig) -> torch.optim.AdamW
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), fused=True)
 
 
-def half_precision(device: torch.device, wanted: bool):
-    """bfloat16 autocast where the hardware has it (on CPUs: AVX-512 BF16 or AMX), else nothing."""
-    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    able = torch.cuda.is_bf16_supported() if device.type == "cuda" else "avx512_bf16" in flags
-    return torch.autocast(device.type, torch.bfloat16) if wanted and able else nullcontext()
+def half_precision(device: torch.device, wanted: bool) -> AbstractContextManager:
+    """bfloat16 autocast if it is wanted and the hardware has it, else nothing."""
+    able = wanted and has_bf16(device)
+    return torch.autocast(device.type, torch.bfloat16) if able else nullcontext()
 
 
 class Pretraining:
