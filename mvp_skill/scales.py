@@ -45,10 +45,11 @@ _MINI = Scale(
     n_test=1000,
     n_attacked=200,
     batch_size=32,
-    learning_rate={"mlp_ft": 3e-4, "mvp": 3e-4},
-    epochs=10,
-    eval_every_examples=2000,
-    patience=5,
+    # Of 1e-4, 3e-4 and 1e-3, with seed 0: highest at the first evaluation, as all end at the top.
+    learning_rate={"mlp_ft": 3e-4, "mvp": 1e-4},
+    epochs=5,
+    eval_every_examples=1000,
+    patience=4,
     seeds=(0,),
 )
 

@@ -169,7 +169,10 @@ def test_a_chunk_is_read_once_and_batches_are_alike_in_length(tokenizers):
     batches = [reader.batch(step) for step in range(12)]
     read = Counter(tuple(ids) for batch in batches for ids in batch)
     assert read == Counter(map(tuple, reader.chunk(0)))
-    assert max(max(map(len, b)) - min(map(len, b)) for b in batches) < 25
+    lengths = [len(ids) for ids in reader.chunk(0)]
+    unsorted = [lengths[i::12] for i in range(12)]
+    padding = sum(max(b) * 4 - sum(b) for b in unsorted)
+    assert sum(max(map(len, b)) * 4 - sum(map(len, b)) for b in batches) < padding / 3
     assert reader.batch(12) not in batches
 
 

@@ -17,8 +17,6 @@ from mvp_skill.errors import BadInput
 from mvp_skill.mini import corpus
 from mvp_skill.mini.tokenizers import LONGEST_TEXT, roberta_tokenizer, t5_tokenizer
 
-EMBEDDING_DEVIATION = 0.05
-
 
 @dataclass(frozen=True)
 class PretrainConfig:
@@ -66,12 +64,8 @@ def build_roberta(config: PretrainConfig, vocabulary: int) -> RobertaForMaskedLM
 
 
 def build_t5(config: PretrainConfig, vocabulary: int) -> T5ForConditionalGeneration:
-    """T5 for span corruption, with two decoder layers.
-
-    transformers draws T5's embeddings with a standard deviation of one, for an optimiser that
-    scales its steps by the size of the weights (Adafactor). For AdamW they start smaller here.
-    """
-    model = T5ForConditionalGeneration(
+    """T5 for span corruption, with two decoder layers."""
+    return T5ForConditionalGeneration(
         T5Config(
             vocab_size=vocabulary,
             d_model=config.width,
@@ -83,8 +77,6 @@ def build_t5(config: PretrainConfig, vocabulary: int) -> T5ForConditionalGenerat
             decoder_start_token_id=0,
         )
     )
-    model.shared.weight.data.mul_(EMBEDDING_DEVIATION)
-    return model
 
 
 BUILDERS: dict[str, Callable[[PretrainConfig, int], nn.Module]] = {

@@ -42,14 +42,30 @@ def learning_rate_share(step: int, config: PretrainConfig) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, config.steps - warmup)))
 
 
+def step_sizes(model: nn.Module, config: PretrainConfig) -> dict[str, float]:
+    """Largest learning rate of each parameter.
+
+    T5's weights start at very different sizes, its embeddings at one: they are made for steps that
+    are relative to the size (Adafactor's, with which it was pretrained), at least a thousandth.
+    """
+    if config.kind != "t5":
+        return {name: config.learning_rate for name, _ in model.named_parameters()}
+    sizes = {n: p.detach().square().mean().sqrt().item() for n, p in model.named_parameters()}
+    return {name: config.learning_rate * max(size, 1e-3) for name, size in sizes.items()}
+
+
 def optimiser_for(model: nn.Module, config: PretrainConfig) -> torch.optim.AdamW:
-    """AdamW; biases and layer norms do not decay."""
-    parameters = list(model.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), fused=True)
+    """AdamW; biases and layer norms do not decay. Each group keeps its largest rate as `peak`."""
+    sizes = step_sizes(model, config)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        decay = config.weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((sizes[name], decay), []).append(parameter)
+    return torch.optim.AdamW(
+        [{"params": p, "lr": lr, "peak": lr, "weight_decay": d} for (lr, d), p in groups.items()],
+        betas=(0.9, 0.98),
+        fused=True,
+    )
 
 
 def half_precision(device: torch.device, wanted: bool) -> AbstractContextManager:
@@ -96,7 +112,7 @@ class Pretraining:
         """One step; the loss stays on the device."""
         share = learning_rate_share(self.step, self.config)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.config.learning_rate * share
+            group["lr"] = group["peak"] * share
         torch.manual_seed(derived_seed(self.config.seed, "dropout", self.step))
         with half_precision(self.device, self.config.bfloat16):
             rows = self.reader.batch(self.step)
