@@ -33,6 +33,8 @@ class Encoder(Protocol):
     """Turns sentences into vectors whose angle tells how far apart they are in meaning."""
 
     fingerprint: str
+    least_similarity: float | None
+    """Angular similarity to ask for with this encoder; the recipe's own if None."""
 
     def encode(self, sentences: list[str]) -> "Tensor":
         """Sentence vectors [batch, d]."""
@@ -191,9 +193,9 @@ def _encoder(name: str, device: str | None) -> Encoder:
     from mvp_skill.sentence_encoders import USE_URL, BackboneEncoder, UniversalSentenceEncoder
 
     if name == "mini":
-        from mvp_skill.backbones import backbone_folder
+        from mvp_skill.mini import encoder
 
-        return BackboneEncoder(backbone_folder("mini-roberta"), device)
+        return encoder.load(device)
     if name == "use" or name.startswith("use:"):
         return UniversalSentenceEncoder(name.partition(":")[2] or USE_URL)
     return BackboneEncoder(name, device)

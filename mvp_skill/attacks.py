@@ -70,7 +70,7 @@ def textfooler(
         resources.tagger.constraint(),
         EncoderSimilarity(
             resources.encoder,
-            threshold=MIN_ANGULAR_SIMILARITY,
+            threshold=resources.encoder.least_similarity or MIN_ANGULAR_SIMILARITY,
             metric="angular",
             compare_against_original=False,  # with the current text
             window_size=WINDOW,

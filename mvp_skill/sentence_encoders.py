@@ -23,13 +23,25 @@ class BackboneEncoder:
 
         encoder.encode(sentences) -> [batch, d_model]   float32, on the CPU
 
+        centre             [d_model] subtracted from every vector; nothing if None
+        least_similarity   angular similarity that an attack asks for with this encoder; the
+                           recipe's own if None
+
     Every different sentence is encoded once, in batches of similar length; vectors are kept until
     `clear_cache`, which TextAttack calls after each example. So what an example's result depends on
     does not include the examples before it.
     """
 
-    def __init__(self, folder: str | Path, device: str | None = None):
+    def __init__(
+        self,
+        folder: str | Path,
+        device: str | None = None,
+        *,
+        centre: Tensor | None = None,
+        least_similarity: float | None = None,
+    ):
         self.folder = Path(folder)
+        self.centre, self.least_similarity = centre, least_similarity
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.tokenizer, self.model = _load(self.folder, self.device)
         self.max_length = min(self.tokenizer.model_max_length, _positions(self.model.config))
@@ -59,6 +71,8 @@ class BackboneEncoder:
             digest.update(name.encode("utf-8"))
             digest.update(weight.cpu().contiguous().numpy().tobytes())
         kind = self.model.config.model_type
+        if self.centre is not None:
+            digest.update(self.centre.numpy().tobytes())
         return f"mean of {kind} hidden states, sha256 {digest.hexdigest()[:16]}"
 
     @torch.inference_mode()
@@ -71,7 +85,8 @@ class BackboneEncoder:
         output = self.model(padded, attention_mask=mask.long())
         hidden = output.last_hidden_state  # [batch, position, d_model]
         total = (hidden * mask[..., None]).sum(1)  # [batch, d_model]
-        return (total / lengths[:, None]).float().cpu()  # [batch, d_model]
+        vectors = (total / lengths[:, None]).float().cpu()  # [batch, d_model]
+        return vectors if self.centre is None else vectors - self.centre
 
 
 class UniversalSentenceEncoder:
@@ -100,6 +115,7 @@ class UniversalSentenceEncoder:
                 "MiniLM or RoBERTa model."
             ) from error
         self.fingerprint = f"universal sentence encoder from {location}"
+        self.least_similarity = None
 
     def encode(self, sentences: list[str]) -> Tensor:
         """Sentence vectors [batch, d], float32 on the CPU."""

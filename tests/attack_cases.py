@@ -55,6 +55,7 @@ class CountingEncoder:
     far: tuple[str, ...] = ()
     asked: list[str] = field(default_factory=list)
     fingerprint: str = "counting"
+    least_similarity: float | None = None
 
     def encode(self, sentences):
         self.asked += sentences
