@@ -31,7 +31,7 @@ def text_files() -> list[Path]:
     return [x for x in files if not is_generated(x) and x.suffix not in BINARY | {".pyc"}]
 
 
-@pytest.mark.parametrize("line", ['cd "/work/x"', "a=/tmp/a", "C:\\Users\\me", "file:///x"])
+@pytest.mark.parametrize("line", ['cd "/home/x/y"', "a=/tmp/a", "C:\\Users\\me", "file:///x"])
 def test_a_machine_path_is_recognised(line):
     assert MACHINE_PATH.search(line)
 
