@@ -80,6 +80,18 @@ def test_synonyms_keep_the_form():
     assert "loathed" in words.antonyms("loved")
 
 
+def test_opposites_are_what_a_thesaurus_lists_not_the_antonym_sets_alone():
+    words = lexicon.load()
+    assert words.antonyms("superb") < words.opposites("superb")
+    assert {"awful", "ghastly", "lousy"} <= words.opposites("superb")
+    assert "loathed" in words.opposites("adored")
+    assert "loathe" not in words.opposites("adored")  # another form
+    assert "bland" not in words.opposites("superb")  # food alone is bland
+    assert words.opposites("table") == set()
+    for word in ("superb", "adored", "rescued", "returned"):
+        assert all(word in words.opposites(other) for other in words.opposites(word))
+
+
 def test_rare_forms_share_no_surface_with_frequent_words():
     words = lexicon.load()
     rare = words.rare_forms()

@@ -14,6 +14,7 @@ from mvp_skill.mini.inflection import forms
 
 PARTS_OF_SPEECH = {"a": "ADJ", "r": "ADV", "v": "VERB", "n": "NOUN", "m": "NOUN"}
 SMALLEST_SET = 4
+OPPOSED = {"praise.": "blame.", "moral.good": "moral.bad", "moral.give": "moral.take"}
 ZIPF_EXPONENT = 1.0  # share of the word of rank k within its set is proportional to k ** -exponent
 
 
@@ -84,6 +85,20 @@ class Lexicon:
             if name in other.forms(word)
         }
 
+    def opposites(self, surface: str) -> set[str]:
+        """Words in the same form and part of speech that judge the same aspect the other way.
+
+        A thesaurus lists more of them than the antonym sets do: to "superb" not only "awful", but
+        "poor" and "ghastly", too. The antonyms are among them.
+        """
+        return self.antonyms(surface) | {
+            other.forms(word)[name]
+            for entry, _, name in self.readings.get(surface, ())
+            for other in self.by_meaning.get((noun_as_one(entry.pos), opposed(entry.meaning)), ())
+            for word in other.words
+            if name in other.forms(word)
+        }
+
     def rare_forms(self) -> dict[str, set[str]]:
         """Rare surface form -> its synonyms, for forms that no frequent word shares."""
         frequent = {
@@ -98,6 +113,16 @@ class Lexicon:
 def noun_as_one(pos: str) -> str:
     """Countable and mass nouns are one part of speech wherever only that matters."""
     return "n" if pos == "m" else pos
+
+
+def opposed(meaning: str) -> str | None:
+    """The meaning class that judges the same aspect the other way; None if there is none."""
+    for first, second in OPPOSED.items():
+        if meaning.startswith(first):
+            return meaning.replace(first, second, 1)
+        if meaning.startswith(second):
+            return meaning.replace(second, first, 1)
+    return None
 
 
 def parse_line(line: str, number: int) -> SynonymSet:

@@ -1,11 +1,13 @@
-"""Word vectors in which synonyms are close and antonyms far apart, for the attack's neighbours.
+"""Word vectors in which synonyms are close and opposites far apart, for the attack's neighbours.
 
 They are made as the counter-fitted vectors of real TextFooler are: distributional vectors first
 (positive pointwise mutual information with the words around, reduced by a singular value
 decomposition; Levy & Goldberg 2014), then counter-fitting (Mrkšić et al. 2016): synonym
-pairs attract, antonym pairs repel, and every word stays near its old neighbours. As the published
+pairs attract, opposites repel, and every word stays near its old neighbours. As the published
 lists do, ours know only part of the pairs: `KNOWN_SHARE` of them. So neighbours are no answer key:
-some synonyms are missing, and some neighbours are no synonyms.
+some synonyms are missing, and some neighbours are no synonyms. Opposites are what a thesaurus
+lists, not the antonym sets alone: repelled by those only, half of the neighbours of a word of
+praise that were no synonyms were words of blame, as many as without counter-fitting.
 """
 
 from collections.abc import Sequence
@@ -24,7 +26,7 @@ DIMENSIONS = 300
 LEAST_COUNT = 5  # a word that is rarer in the corpus has no vector
 KNOWN_SHARE = 0.6
 SYNONYM_MARGIN = 0.0  # cosine distance down to which synonyms attract
-ANTONYM_MARGIN = 1.0  # cosine distance up to which antonyms repel
+OPPOSITE_MARGIN = 1.0  # cosine distance up to which opposites repel
 EPOCHS = 30
 RATE = 0.1
 PRESERVE_NEIGHBOURS = 10
@@ -70,7 +72,7 @@ def normalised(vectors: np.ndarray) -> np.ndarray:
 
 
 def known_pairs(words: Sequence[str], relation: str) -> np.ndarray:
-    """Index pairs of synonyms or antonyms (a `Lexicon` method) that the lists know, [pair, 2]."""
+    """Index pairs of synonyms or opposites (a `Lexicon` method) that the lists know, [pair, 2]."""
     related = getattr(lexicon.load(), relation)
     number = {word: i for i, word in enumerate(words)}
     pairs = {
@@ -105,11 +107,11 @@ def moved(vectors: np.ndarray, pairs: np.ndarray, weight: np.ndarray) -> np.ndar
     return step
 
 
-def counter_fitted(vectors: np.ndarray, synonyms: np.ndarray, antonyms: np.ndarray) -> np.ndarray:
+def counter_fitted(vectors: np.ndarray, synonyms: np.ndarray, opposites: np.ndarray) -> np.ndarray:
     """The vectors after counter-fitting (Mrkšić et al. 2016).
 
-    vectors             [word, dimension] at length one
-    synonyms, antonyms  [pair, 2] indices
+    vectors              [word, dimension] at length one
+    synonyms, opposites  [pair, 2] indices
     """
 
     def distance(v: np.ndarray, pairs: np.ndarray) -> np.ndarray:
@@ -119,9 +121,9 @@ def counter_fitted(vectors: np.ndarray, synonyms: np.ndarray, antonyms: np.ndarr
     near_before = distance(vectors, near)
     for _ in range(EPOCHS):
         attract = (distance(vectors, synonyms) > SYNONYM_MARGIN).astype(vectors.dtype)
-        repel = -(distance(vectors, antonyms) < ANTONYM_MARGIN).astype(vectors.dtype)
+        repel = -(distance(vectors, opposites) < OPPOSITE_MARGIN).astype(vectors.dtype)
         preserve = (distance(vectors, near) > near_before).astype(vectors.dtype)
-        step = moved(vectors, synonyms, attract) + moved(vectors, antonyms, repel)
+        step = moved(vectors, synonyms, attract) + moved(vectors, opposites, repel)
         step += 0.1 * moved(vectors, near, preserve)
         vectors = normalised(vectors + RATE * step)
     return vectors
@@ -134,7 +136,9 @@ def make(n_documents: int = N_DOCUMENTS) -> tuple[list[str], np.ndarray]:
     distinct, counts = np.unique(np.array(flat), return_counts=True)
     words = [str(word) for word in distinct[counts >= LEAST_COUNT]]
     vectors = reduced(positive_pmi(co_occurrence(texts, words)), DIMENSIONS).astype(np.float32)
-    fitted = counter_fitted(vectors, known_pairs(words, "synonyms"), known_pairs(words, "antonyms"))
+    fitted = counter_fitted(
+        vectors, known_pairs(words, "synonyms"), known_pairs(words, "opposites")
+    )
     return words, fitted.astype(np.float32)
 
 
