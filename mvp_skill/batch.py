@@ -18,10 +18,8 @@ from typing import Any
 from mvp_skill.errors import BadInput
 from mvp_skill.preflight import check_parameters
 from mvp_skill.run_folders import finished_record
-from mvp_skill.run_ids import LOCATION, notebook_parameters, run_id, run_key
+from mvp_skill.run_ids import LOCATION, PATHS, notebook_parameters, run_id, run_key
 from mvp_skill.scales import closest
-
-PATHS = ("BACKBONE", "NEIGHBOURS", "ENCODER")  # parameters that take a path or a name
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ notebook: every exception becomes a line of text in the outcome. papermill's met
 
 import asyncio
 import json
+import logging
 import os
 import re
 import shutil
@@ -152,7 +153,9 @@ def kernel_environment(run: PlannedRun, threads: int) -> Iterator[Path]:
 
 def _describe_kernel(folder: Path) -> None:
     folder.mkdir(parents=True)
-    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    # Kernels are interrupted when they are shut down and would report that as an error.
+    quiet = f"--log-level={logging.CRITICAL}"
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", quiet]
     description = {"argv": command, "display_name": "Python 3", "language": "python"}
     (folder / "kernel.json").write_text(json.dumps(description))
 

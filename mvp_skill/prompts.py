@@ -1,8 +1,7 @@
 """Text around the input, and words that stand for classes (Raman et al. 2023, section 3).
 
 A template wraps the input and leaves one [MASK]; a verbalizer says which words there vote for which
-class. All of them live in prompts.yaml. Logits are pooled over the words of a class, then over
-templates.
+class. All live in prompts.yaml. Logits are pooled over a class's words, then over templates.
 """
 
 from collections.abc import Sequence
@@ -156,7 +155,7 @@ def prompts_for(
 
     raises   BadInput for a task, template variant or set of label words that is not in the file
     """
-    found = _choose(_prompts(), task_name, "task for templates")
+    found = _choose(all_prompts(), task_name, "task for templates")
     patterns = _choose(found["templates"], variant, f"template variant of {task_name}")
     words = _choose(found["label_words"], label_words, f"set of label words of {task_name}")
     return tuple(map(Template, patterns)), Verbalizer(tuple(map(tuple, words.values())))
@@ -208,7 +207,8 @@ def _pool(scores: "Tensor", how: str, axis: int) -> "Tensor":
 
 
 @cache
-def _prompts() -> dict[str, Any]:
+def all_prompts() -> dict[str, Any]:
+    """The content of prompts.yaml, by task."""
     return yaml.safe_load(PROMPTS_FILE.read_text(encoding="utf-8"))
 
 

@@ -3,14 +3,17 @@
 * The **run id** names the run's folder, for people: `mini_films-mvp-s0`. It is made from the
   parameters alone, so the same run gets the same id from Jupyter and from the batch.
 * The **run key** decides whether a stored run may stand for a new one: a hash of the notebook's
-  name, every parameter, the settings of its scale, the notebook's code and the package version.
+  name and code, every parameter, the settings of its scale, the data files it reads and the
+  package version.
 """
 
 import ast
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,9 @@ from mvp_skill.scales import SCALES
 LOCATION = "OUT"  # where results go; the one parameter that changes no result
 IN_THE_NAME = ("TASK", "METHOD", "BACKBONE", "ATTACK")
 DEFAULT_SCALE = "mini"
+PATHS = ("DATA_DIR", "BACKBONE", "NEIGHBOURS", "ENCODER")  # parameters that may be paths
+PACKAGE = Path(__file__).parent
+MINI_DATA = {".txt", ".yaml", ".safetensors", ".json"}  # in mini/: lexicon, patterns, weights
 
 
 def notebook_cells(notebook: str | Path) -> list[dict[str, Any]]:
@@ -107,6 +113,7 @@ def run_key(notebook: str | Path, parameters: dict[str, Any]) -> str:
             "parameters": without_location(parameters),
             "scale": scale_settings(parameters),
             "code": code_hash(notebook),
+            "files": [_prompts(parameters.get("TASK")), *_data_files(parameters)],
             "version": __version__,
         }
     )
@@ -116,6 +123,38 @@ def scale_settings(parameters: dict[str, Any]) -> dict[str, Any] | None:
     """All settings of the run's scale, as JSON stores them; None for a notebook without SCALE."""
     scale = SCALES.get(parameters.get("SCALE"))
     return json.loads(json.dumps(asdict(scale))) if scale else None
+
+
+def _prompts(task: str | None) -> Any:
+    """The templates and label words of the task; of all tasks if there is none."""
+    from mvp_skill.prompts import all_prompts
+
+    return all_prompts().get(task) if task else all_prompts()
+
+
+def _data_files(parameters: dict[str, Any]) -> Iterator[Any]:
+    """What tells whether the data files of a run are still the same.
+
+    The package's own by content; the user's, which may be large, by name, size and time of change.
+    """
+    if parameters.get("SCALE", DEFAULT_SCALE) == DEFAULT_SCALE:
+        yield _mini_digest()
+    for name in PATHS:
+        root = Path(str(parameters.get(name) or "").removeprefix("use:"))
+        if parameters.get(name) and root.exists():
+            found = sorted(root.rglob("*")) if root.is_dir() else [root]
+            stats = [(str(path.relative_to(root)), path.stat()) for path in found if path.is_file()]
+            yield [(file, stat.st_size, stat.st_mtime_ns) for file, stat in stats]
+
+
+@cache
+def _mini_digest() -> str:
+    """Hash of the data files of the mini world, its models included."""
+    digest = hashlib.sha256()
+    for path in sorted((PACKAGE / "mini").rglob("*")):
+        if path.suffix in MINI_DATA:
+            digest.update(path.relative_to(PACKAGE).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def without_location(parameters: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The batch: the plan, its checks, what is still to do, and runs that are killed on the way."""
 
+import copy
 import json
 import logging
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from tiny_notebooks import PARAMETERS, seeds, write_notebook
 
-from mvp_skill import cluster
+from mvp_skill import cluster, prompts
 from mvp_skill.batch import PlannedRun, Run, check, pending, plan, select, typed_overrides
 from mvp_skill.errors import BadInput
 from mvp_skill.execution import DONE, FAILED, NOT_RUN, Outcome, execute
@@ -214,6 +215,15 @@ def test_an_override_of_another_kind_is_refused(folders, name, text, said):
 def test_bad_values_are_found_before_anything_starts(folders, parameters, said):
     with pytest.raises(BadInput, match=said):
         check(plan([Run("13_knobs", parameters)], *folders))
+
+
+def test_a_label_word_of_several_tokens_is_found_before_anything_starts(folders, monkeypatch):
+    edited = copy.deepcopy(prompts.all_prompts())
+    edited["mini_films"]["label_words"]["default"]["negative"] = ["quizzaciously"]
+    monkeypatch.setattr(prompts, "all_prompts", lambda: edited)
+    write_notebook(folders[0], "15_model", parameters=PARAMETERS + "\nBACKBONE = None")
+    with pytest.raises(BadInput, match="single tokens .*'quizzaciously'"):
+        check(plan([Run("15_model", {"TASK": "mini_films"})], *folders))
 
 
 def test_a_truncated_backbone_is_found_before_anything_starts(folders, tmp_path, tiny_backbone):

@@ -1,8 +1,10 @@
 """Run folders: ids, keys, the way from partial to finished, and the tidy table."""
 
+import copy
 import json
 import math
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import papermill
 import pytest
 from tiny_notebooks import PARAMETERS, write_notebook
 
-from mvp_skill import environment
+from mvp_skill import environment, prompts, run_ids
 from mvp_skill.errors import BadInput
 from mvp_skill.results import (
     COLUMNS,
@@ -105,6 +107,48 @@ def test_the_key_covers_parameters_scale_code_and_version_but_not_text(notebooks
     monkeypatch.undo()
     source.write_text(source.read_text().replace("os.getpid()", "os.getppid()"))
     assert key != run_key(source, values())
+
+
+def test_the_key_covers_the_files_that_a_run_reads(notebooks, monkeypatch, tmp_path):
+    source = notebooks / "11_train.ipynb"
+    key = run_key(source, values(TASK="mini_films"))
+    real = run_key(source, values(TASK="sst2", SCALE="small"))
+    edited = copy.deepcopy(prompts.all_prompts())
+    edited["mini_films"]["templates"]["default"][0] = "it was [MASK]. {text}"
+    monkeypatch.setattr(prompts, "all_prompts", lambda: edited)
+    assert key != run_key(source, values(TASK="mini_films"))
+    assert real == run_key(source, values(TASK="sst2", SCALE="small"))  # another task's templates
+    monkeypatch.setattr("mvp_skill.run_ids._mini_digest", lambda: "other weights")
+    assert run_key(source, values(TASK=None)) != key
+    assert real == run_key(source, values(TASK="sst2", SCALE="small"))
+
+    data = tmp_path / "sst2"
+    data.mkdir()
+    (data / "train.tsv").write_text("good\t1\n")
+    given = values(TASK="sst2", SCALE="small") | {"DATA_DIR": str(data)}
+    before = run_key(source, given)
+    assert before == run_key(source, given)
+    (data / "train.tsv").write_text("good\t0\n")
+    os.utime(data / "train.tsv", (1, 1))  # a changed label leaves the size as it was
+    assert before != run_key(source, given)
+
+
+def test_the_digest_of_the_mini_world_covers_lexicon_patterns_weights_and_no_code(
+    tmp_path, monkeypatch
+):
+    package = tmp_path / "mvp_skill"
+    shutil.copytree(run_ids.PACKAGE / "mini", package / "mini")
+    monkeypatch.setattr(run_ids, "PACKAGE", package)
+    digest = run_ids._mini_digest.__wrapped__
+    before = digest()
+    with (package / "mini" / "tasks.py").open("a") as code:
+        code.write("# mended")
+    assert digest() == before
+    for name in ("lexicon.txt", "patterns.yaml", "weights/vectors.safetensors"):
+        path, content = package / "mini" / name, (package / "mini" / name).read_bytes()
+        path.write_bytes(content + b" ")
+        assert digest() != before, name
+        path.write_bytes(content)
 
 
 def test_outputs_do_not_change_the_code_hash(notebooks):
