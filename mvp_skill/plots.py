@@ -129,19 +129,6 @@ def query_histogram(frame: "DataFrame", ax: Axes | None = None) -> Axes:
     return ax
 
 
-def perturbed_words(frame: "DataFrame", ax: Axes | None = None) -> Axes:
-    """What share of its words each successful attack changed; medians dashed.
-
-    frame   attack logs (`AttackLog.to_frame()`) with a column method: outcome, perturbed_fraction
-    """
-    ax = _axes(frame, ax, "method", "outcome", "perturbed_fraction")
-    _histograms(ax, frame[frame["outcome"] == "succeeded"], "perturbed_fraction")
-    ax.set_xlim(left=0)
-    ax.set_xlabel("share of words changed")
-    ax.set_ylabel("successful attacks")
-    return ax
-
-
 def zero_shot(frame: "DataFrame", ax: Axes | None = None, chance: float | None = None) -> Axes:
     """Accuracy of each way to read the label before any tuning, with its interval.
 

@@ -95,26 +95,17 @@ def test_training_curves_mark_the_first_best_evaluation():
     assert best.get_xydata().tolist() == [[20, 0.8]]
 
 
-@pytest.mark.parametrize(
-    ("draw", "counts", "medians"),
-    [
-        (plots.query_histogram, {"MVP (n = 2)": 2, "MLP-FT (n = 2)": 2}, {8.0, 21.0}),
-        (plots.perturbed_words, {"MVP (n = 1)": 1, "MLP-FT (n = 2)": 2}, {0.25, 0.1}),
-    ],
-)
-def test_histograms_count_what_was_attacked(draw, counts, medians):
-    ax = draw(LOG)
+def test_the_histogram_counts_what_was_attacked():
+    ax = plots.query_histogram(LOG)
     drawn = {patch.get_label(): patch.get_xy()[:, 1] for patch in ax.patches}
-    assert drawn.keys() == counts.keys()
-    for label, heights in drawn.items():
-        assert sum(heights[1:-1:2]) == counts[label]
-    assert {line.get_xdata()[0] for line in ax.lines} == medians
+    assert drawn.keys() == {"MVP (n = 2)", "MLP-FT (n = 2)"}
+    assert all(sum(heights[1:-1:2]) == 2 for heights in drawn.values())
+    assert {line.get_xdata()[0] for line in ax.lines} == {8.0, 21.0}
 
 
 def test_a_given_ax_is_drawn_on_and_returned():
     _, ax = plt.subplots()
-    for draw in (plots.query_histogram, plots.perturbed_words):
-        assert draw(LOG, ax) is ax
+    assert plots.query_histogram(LOG, ax) is ax
 
 
 @pytest.mark.parametrize(
