@@ -19,7 +19,7 @@ from mvp_skill.run_ids import notebook_cells
 from mvp_skill.scales import SCALES
 
 DRIVER = """
-import sys
+import signal, sys
 sys.path[:0] = [{repository!r}, {tests!r}]
 from pathlib import Path
 import run_all
@@ -31,6 +31,8 @@ def runs(scale):
     return [*train, Run("12_attack", needs=tuple(train))]
 
 if __name__ == "__main__":
+    # Tests started in the background of a script inherit that Ctrl-C is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     run_all.NOTEBOOKS = Path({notebooks!r})
     run_all.runs_of = runs
     sys.exit(run_all.main([*sys.argv[1:], "--results", {results!r}]))
