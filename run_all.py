@@ -118,6 +118,8 @@ def run_and_report(runs: list[PlannedRun], forced: set[str], start: Start, resul
         if run.label in forced:
             remove(partial(run.finished))
     to_do = batch.pending(runs, forced)
+    if older := summary.made_by_other_code([run for run in runs if run.label not in to_do]):
+        print(f"{older} (--force redoes them)", file=sys.stderr)
     outcomes = {run.label: summary.known(run, run.label in to_do) for run in runs}
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as cleanly as Ctrl-C
     try:

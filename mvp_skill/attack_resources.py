@@ -12,8 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from mvp_skill.backbones import check_safetensors
 from mvp_skill.errors import BadInput
-from mvp_skill.neighbours import WHERE_TO_GET, Neighbours
+from mvp_skill.neighbours import WHERE_TO_GET, Neighbours, check_vector_file
 
 if TYPE_CHECKING:
     from textattack.constraints import Constraint
@@ -157,16 +158,21 @@ def check_resources(
     """
     mini = scale == "mini"
     source = neighbours or ("mini" if mini else None)
-    if source is None or not (source == "mini" or Path(source).is_file()):
+    if source is None:
         _neighbours(source)  # refuses
+    elif source != "mini":
+        check_vector_file(source)
     if tagger != "mini" and not (mini and tagger is None):
         _tagger(tagger or "nltk")
     name = str(encoder or ("mini" if mini else "use"))
     if name == "use" or name.startswith("use:"):
         if find_spec("tensorflow_hub") is None:
             _encoder(name, None)  # refuses
-    elif name != "mini" and not (Path(name) / "config.json").is_file():
-        _encoder(name, None)  # refuses
+    elif name != "mini":
+        if not (Path(name) / "config.json").is_file():
+            _encoder(name, None)  # refuses
+        for path in Path(name).glob("*.safetensors"):
+            check_safetensors(path)
 
 
 def _neighbours(source: str | Path | None) -> Neighbours:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -20,6 +21,7 @@ WHERE_TO_GET = (
     "download word_vectors/counter-fitted-vectors.txt.zip from github.com/nmrksic/counter-fitting, "
     "unzip it and give the path of the .txt file as NEIGHBOURS"
 )
+CHECKED_LINES = 1000  # of a text file, before a run starts
 BLOCK_BYTES = 64 * 2**20  # memory for one block of similarities; all pairs at once would be 16 GiB
 
 
@@ -168,11 +170,25 @@ def _read_safetensors(path: Path) -> tuple[list[str], np.ndarray, np.ndarray | N
         ) from error
 
 
-def _read_text(path: Path) -> tuple[list[str], np.ndarray]:
+def check_vector_file(path: str | Path) -> None:
+    """What is wrong with a file of word vectors, as far as its beginning shows.
+
+    raises   BadInput if the file is missing, cut off (safetensors) or no table of word vectors
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise BadInput(f"There is no file of word vectors at {path}; {WHERE_TO_GET}.")
+    if path.suffix == ".safetensors":
+        _read_safetensors(path)
+    else:
+        _read_text(path, n_lines=CHECKED_LINES)
+
+
+def _read_text(path: Path, n_lines: int | None = None) -> tuple[list[str], np.ndarray]:
     words: list[str] = []
     rows: list[np.ndarray] = []
     with path.open(encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(file, start=1):
+        for number, line in enumerate(islice(file, n_lines), start=1):
             word, row = _read_line(line)
             if len(row) == 0 or (rows and len(row) != len(rows[0])):
                 wanted = f"{len(rows[0])} numbers" if rows else "numbers"

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from mvp_skill.errors import BadInput
-from mvp_skill.scales import COUNTS, Scale, closest, settings
+from mvp_skill.scales import AUTOCAST, COUNTS, Scale, closest, settings
 
 
 def check_parameters(parameters: dict[str, Any]) -> None:
@@ -24,6 +24,7 @@ def check_parameters(parameters: dict[str, Any]) -> None:
     if "ATTACK" in parameters:
         _check_attack(parameters, scale)
     _check_seed(parameters.get("SEED"))
+    _check_autocast(parameters.get("AUTOCAST"))
     task = parameters.get("TASK")
     if task is not None:
         _check_data(task, parameters.get("DATA_DIR"))
@@ -55,6 +56,11 @@ def _check_attack(parameters: dict[str, Any], scale: Scale) -> None:
 
     recipe_named(parameters["ATTACK"])
     check_options(parameters.get("QUERY_BUDGET"), 1)
+    wanted = parameters.get("N_ATTACKED")
+    if wanted is not None and scale.n_test is not None and wanted > scale.n_test:
+        raise BadInput(
+            f"N_ATTACKED is {wanted}, but there are {scale.n_test} test examples; give N_TEST too."
+        )
     names = ("NEIGHBOURS", "TAGGER", "ENCODER")
     check_resources(scale.name, *(parameters.get(name) for name in names))
 
@@ -62,6 +68,11 @@ def _check_attack(parameters: dict[str, Any], scale: Scale) -> None:
 def _check_seed(seed: Any) -> None:
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
         raise BadInput(f"SEED must be a whole number of at least 0, not {seed!r}.")
+
+
+def _check_autocast(autocast: Any) -> None:
+    if autocast not in (None, *AUTOCAST):
+        raise BadInput(f"Unknown autocast {autocast!r}; use {', '.join(AUTOCAST)}.")
 
 
 @cache

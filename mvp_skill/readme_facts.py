@@ -64,8 +64,27 @@ def mini_models() -> str:
                 for measure, least in quality["bars"].items()
             ]
     text = " and ".join(sizes) + "."
+    text += _near_chance(folders)
     head = ["model", "measure, before any tuning", "value", "at least"]
     return f"{text}\n\n{markdown(head, rows)}" if rows else text
+
+
+def _near_chance(folders: dict[str, Path]) -> str:
+    """The range of the label readings of the tasks about two texts."""
+    from mvp_skill.tasks import TASKS
+
+    pairs = [
+        task.name for task in TASKS.values() if task.published is None and len(task.columns) > 1
+    ]
+    stored = [folder / "quality.json" for folder in folders.values()]
+    found = [read_json(path)["measured"] for path in stored if path.exists()]
+    values = [measured[name] for measured in found for name in pairs if name in measured]
+    if not values:
+        return ""
+    return (
+        f" Before any tuning they read tasks about two texts at {min(values):.2f} to "
+        f"{max(values):.2f} (chance is a third on inference, a half on the others)."
+    )
 
 
 def markdown(head: list[str], rows: list[list[Any]]) -> str:

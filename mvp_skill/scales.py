@@ -105,6 +105,9 @@ COUNTS = (
 )
 
 
+AUTOCAST = ("off", "auto")  # "auto": bfloat16 in training where the hardware has it
+
+
 def settings(scale: str, **overrides: Any) -> Scale:
     """The settings of a scale, with some replaced.
 

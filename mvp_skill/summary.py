@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from mvp_skill.batch import PlannedRun
+from mvp_skill.environment import commit
 from mvp_skill.execution import DONE, FAILED, Outcome
 from mvp_skill.files import write_atomically, write_json
 from mvp_skill.gallery import Entry, write_gallery
@@ -25,6 +26,21 @@ def known(run: PlannedRun, to_do: bool) -> Outcome:
         record["seconds"] if record else 0.0,
         notebook=str(executed) if executed.exists() and not to_do else "",
     )
+
+
+def made_by_other_code(reused: list[PlannedRun]) -> str:
+    """A note on finished runs that the code checked out now did not make; "" if there are none.
+
+    The run key covers notebooks, parameters and data files, but not the package's code: mending a
+    comment must not redo a night of training.
+    """
+    now = commit(Path(__file__).parent)
+    records = [finished_record(run.finished, run.key) or {} for run in reused]
+    made = [record.get("environment", {}) for record in records]
+    other = [by for by in made if by.get("commit") != now["commit"] or by.get("dirty")]
+    if not other or now["commit"] is None:
+        return ""
+    return f"{len(other)} of the finished runs were made by another state of the code"
 
 
 def table(outcomes: list[Outcome]) -> str:

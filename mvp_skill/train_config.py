@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from mvp_skill.errors import BadInput
+from mvp_skill.scales import AUTOCAST
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class TrainConfig:
         _check_number("clip", self.clip, "above 0", 0, math.inf)
         if self.weight_decay != 0:
             _check_number("weight_decay", self.weight_decay, "at least 0 and below 1", 0, 1)
-        if self.autocast not in ("off", "auto"):
-            raise BadInput(f"Unknown autocast {self.autocast!r}; use off, auto.")
+        if self.autocast not in AUTOCAST:
+            raise BadInput(f"Unknown autocast {self.autocast!r}; use {', '.join(AUTOCAST)}.")
 
     def trains_in_bf16(self, device: torch.device) -> bool:
         """Whether training on this device uses bfloat16."""

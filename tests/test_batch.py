@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import sys
 import threading
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from tiny_notebooks import PARAMETERS, seeds, write_notebook
 
-from mvp_skill import cluster, prompts
+from mvp_skill import cluster, prompts, summary
 from mvp_skill.batch import PlannedRun, Run, check, pending, plan, select, typed_overrides
 from mvp_skill.errors import BadInput
 from mvp_skill.execution import DONE, FAILED, NOT_RUN, Outcome, execute
@@ -29,6 +30,10 @@ LEARNING_RATE = None
 SHARE = 0.5
 WORDS = ("a", "b")
 FAST = False
+AUTOCAST = None
+N_TEST = None
+N_ATTACKED = None
+ATTACK = "textfooler"
 DATA_DIR = None
 OUT = "../results"
 """
@@ -134,6 +139,20 @@ def test_pending_is_what_is_missing_forced_or_older_than_what_it_needs(folders):
     assert pending(three_levels(folders)) == {run.label for run in planned}
 
 
+def test_runs_that_other_code_has_made_are_pointed_out(folders, monkeypatch):
+    runs = three_levels(folders)[:3]
+    same = {"commit": "a", "dirty": False}
+    for run, made in zip(runs, (same | {"commit": "b"}, same | {"dirty": True}, same), strict=True):
+        pretend(run, "2026-01-01T00:00:00", "2026-01-01T00:00:01")
+        path = run.finished / "run.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"environment": made}))
+    monkeypatch.setattr(summary, "commit", lambda folder: same)
+    assert summary.made_by_other_code(runs).startswith("2 of the finished runs")
+    assert summary.made_by_other_code(runs[2:]) == ""
+    monkeypatch.setattr(summary, "commit", lambda folder: {"commit": None, "dirty": None})
+    assert summary.made_by_other_code(runs) == ""  # no git, nothing to compare
+
+
 def test_a_partial_or_damaged_run_is_pending(folders):
     planned = three_levels(folders)[:1]
     pretend(planned[0], "T01", "T02")
@@ -208,6 +227,8 @@ def test_an_override_of_another_kind_is_refused(folders, name, text, said):
         ({"EPOCHS": 0}, "EPOCHS must be a whole number of at least 1"),
         ({"LEARNING_RATE": "x"}, "LEARNING_RATE must be a number"),
         ({"SEED": -1}, "SEED must be a whole number of at least 0"),
+        ({"AUTOCAST": "maybe"}, "Unknown autocast 'maybe'; use off, auto"),
+        ({"N_TEST": 10, "N_ATTACKED": 50}, "N_ATTACKED is 50, but there are 10 test examples"),
         ({"TASK": "sst2", "DATA_DIR": "nowhere"}, "nowhere"),
         ({"TASK": "mini_films", "DATA_DIR": "."}, "DATA_DIR"),
     ],
@@ -238,6 +259,23 @@ def test_a_truncated_backbone_is_found_before_anything_starts(folders, tmp_path,
         check(plan([Run("15_model", {"BACKBONE": str(broken)})], *folders))
     with pytest.raises(BadInput, match="nothing. is no local folder|no such folder"):
         check(plan([Run("15_model", {"BACKBONE": str(tmp_path / "nothing")})], *folders))
+
+
+def test_damaged_files_of_an_attack_are_found_before_anything_starts(
+    folders, tmp_path, tiny_backbone
+):
+    encoder, vectors = tmp_path / "encoder", tmp_path / "vectors.txt"
+    shutil.copytree(tiny_backbone, encoder)
+    weights = encoder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    knobs = KNOBS + "NEIGHBOURS = None\nENCODER = None\n"
+    write_notebook(folders[0], "16_attack", parameters=knobs)
+    with pytest.raises(BadInput, match="model.safetensors is truncated"):
+        check(plan([Run("16_attack", {"ENCODER": str(encoder)})], *folders))
+    for content, said in (("", "is empty"), ("foo bar baz\n", "Line 1 of .*not 'word v1 v2")):
+        vectors.write_text(content)
+        with pytest.raises(BadInput, match=said):
+            check(plan([Run("16_attack", {"NEIGHBOURS": str(vectors)})], *folders))
 
 
 def test_an_override_that_reaches_no_chosen_run_is_refused(folders):

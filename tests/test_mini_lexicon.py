@@ -80,6 +80,16 @@ def test_synonyms_keep_the_form():
     assert "loathed" in words.antonyms("loved")
 
 
+def test_a_synonym_in_one_sense_is_none_in_every_sense():
+    words = lexicon.load()
+    assert "shifting" in words.synonyms("moving")
+    assert not words.same_in_every_sense("moving", "shifting")
+    assert not words.same_in_every_sense("moving", "poignant")
+    assert words.same_in_every_sense("superb", "stellar")
+    assert not words.same_in_every_sense("superb", "awful")
+    assert not words.same_in_every_sense("qwerty", "superb")
+
+
 def test_opposites_are_what_a_thesaurus_lists_not_the_antonym_sets_alone():
     words = lexicon.load()
     assert words.antonyms("superb") < words.opposites("superb")

@@ -60,3 +60,24 @@ def test_pairs_are_decided_by_synonyms_alone():
 def test_another_form_of_a_synonym_is_not_the_same_word():
     text, changed = "most critics praised the plot.", "most critics laud the plot."
     assert verdict("mini_questions", [text, "?"], [changed, "?"], 1) == "undecidable"
+
+
+def test_the_wrong_sense_of_a_word_does_not_keep_the_label():
+    told = "the story was moving. the plot was dull. the scene was superb."
+    assert (
+        oracle.verdict("mini_films", [told], [told.replace("moving", "shifting")], 1) == "changed"
+    )
+    assert oracle.verdict("mini_films", [told], [told.replace("moving", "poignant")], 1) == "kept"
+    pair = ["a cook was moving the chair.", "the chair was moved."]
+    shifted = [pair[0].replace("moving", "shifting"), pair[1]]
+    assert oracle.verdict("mini_paraphrases", pair, shifted, 1) == "undecidable"
+
+
+def test_exchanges_for_synonyms_are_counted_in_the_same_form():
+    pairs = [
+        (["the plot was superb."], ["the plot was stellar."]),
+        (["it was a joy, and i loved it."], ["it was a bewitch, and i adored it."]),
+        (["nothing changed"], ["nothing changed"]),
+    ]
+    assert oracle.synonym_exchanges(pairs) == (2, 3)
+    assert oracle.synonym_exchanges([]) == (0, 0)

@@ -303,6 +303,13 @@ def test_masked_accuracy_of_a_model_that_knows_nothing(tokenizers):
     assert values["masked_perplexity"] == pytest.approx(len(tokenizer), rel=0.3)
 
 
+def test_all_rare_words_count_whatever_texts_they_are_looked_for_in():
+    few, many = (rare_words.rare_words(corpus.held_out(n)) for n in (20, 400))
+    assert len(few) == len(many) == 851
+    assert many["stellar"] == {"excellent", "superb", "outstanding", "exceptional", "topnotch"}
+    assert "despised" in many and "despise" not in many  # the form that the texts have
+
+
 # --- the shipped weights ---
 
 

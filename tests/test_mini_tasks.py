@@ -13,6 +13,7 @@ from mvp_skill.baselines import bag_of_words, word_overlap
 from mvp_skill.errors import BadInput
 from mvp_skill.mini import corpus, lexicon, oracle, tasks
 from mvp_skill.mini.author import split_of
+from mvp_skill.mini.grammar import patterns, with_articles
 from mvp_skill.tasks import load_task
 
 PAIRS = [
@@ -63,6 +64,26 @@ def test_no_evaluated_sentence_is_in_the_corpus():
             assert not kept & read, name
 
 
+def stock_sentences() -> set[str]:
+    """The sentences that close or open a document, with every label word."""
+    words = {w for classes in corpus.LABEL_WORDS.values() for label in classes for w in label}
+    roles = [role for role in patterns() if role.startswith(("closing.", "opening."))]
+    said = {p.format(label=w) for role in roles for p in patterns()[role] for w in words}
+    return {s for text in said for s in sentences(f"{with_articles(text)}.")}
+
+
+def test_held_out_documents_are_written_from_validation_sentences():
+    read = {s for text in corpus.documents(3000) for s in sentences(text.replace("\t", " "))}
+    texts = corpus.held_out(300)
+    written = [s for text in texts for s in sentences(text.replace("\t", " "))]
+    stock = stock_sentences()
+    own = {s for s in written if split_of(s) == "validation"} - stock
+    assert len(own) > 300
+    assert not own & read
+    others = set(written) - own - stock  # restatements of words
+    assert len(others) < 0.05 * len(set(written))
+
+
 def test_fine_tuning_draws_frequent_words_only_and_the_corpus_all():
     words = lexicon.load()
     rare = set(words.rare_forms())
@@ -103,6 +124,11 @@ def test_seeds_give_different_data():
 def digest_of_data() -> str:
     data = {n: tasks.generate(n, n_train=12, n_validation=4, n_test=4) for n in tasks.WRITERS}
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
+def test_same_data_on_every_machine_and_python():
+    """Changes with any edit of lexicon, patterns or writers; the models are then outdated."""
+    assert digest_of_data()[:16] == "a2925848b31b2567"
 
 
 def test_same_data_in_other_processes(repository):

@@ -99,6 +99,13 @@ def test_the_commands_for_real_data_choose_the_attack_on_that_task(monkeypatch):
         assert given == {"DATA_DIR", "BACKBONE", "NEIGHBOURS", "ENCODER"}
 
 
+def test_the_record_was_made_by_one_clean_state_of_the_code():
+    paths = (ROOT / "mvp_skill" / "recorded_runs").glob("*/*/run.json")
+    made = [read_json(path)["environment"] for path in paths]
+    assert made and not any(by["dirty"] for by in made)
+    assert len({by["commit"] for by in made}) == 1
+
+
 def test_modules_started_with_python_exist():
     started = set(re.findall(r"python -m (mvp_skill[\w.]*)", TEXT))
     assert started == {"mvp_skill.readme"}

@@ -81,7 +81,7 @@ def concluded(author: Author, kind: str, label: int, text: str) -> str:
 def labelled(kind: str, author: Author, seed: str) -> str:
     """A text of one of the task types, rare words among its words."""
     label = int(author.dice.random() * tasks.WRITERS[kind][0])
-    row = tasks.example(kind, label, seed, "fit", rare_words=True)
+    row = tasks.example(kind, label, seed, author.split, rare_words=True)
     same = kind == "mini_paraphrases" and label == 1 and author.dice.chance(0.3)
     text = (" in other words, " if same else BETWEEN_TEXTS).join(row["texts"])
     return concluded(author, kind, label, text)
@@ -128,10 +128,10 @@ UNLABELLED = {
 }
 
 
-def document(number: int, seed: int = 0) -> str:
+def document(number: int, seed: int = 0, split: str = "fit") -> str:
     """Document `number` of the corpus with this seed; `BETWEEN_TEXTS` parts the texts of a pair."""
     name = f"corpus/{seed}/{number}"
-    author = Author(name, "fit", rare_words=True)
+    author = Author(name, split, rare_words=True)
     is_early = number < FIRST_DOCUMENTS
     kind = author.dice.weighted(KINDS, FIRST_EDGES if is_early else EDGES)
     if kind in UNLABELLED:
@@ -145,8 +145,10 @@ def documents(n: int, seed: int = 0, first: int = 0) -> Iterator[str]:
 
 
 def held_out(n: int, seed: int = 0) -> list[str]:
-    """Documents for measuring a language model, from a corpus that is never trained on.
+    """Documents for measuring a language model, written from sentences of the validation split.
 
-    They come from the same source as the corpus; their sentences may occur in it one by one.
+    None of these sentences occurs in the corpus, other than the stock ones that close a text or
+    restate a word.
     """
-    return list(documents(n, seed=-1 - seed, first=FIRST_DOCUMENTS))
+    numbers = range(FIRST_DOCUMENTS, FIRST_DOCUMENTS + n)
+    return [document(number, -1 - seed, "validation") for number in numbers]

@@ -2,8 +2,7 @@
 
 Mean hidden states all lie close together, so the threshold of the Universal Sentence Encoder would
 let everything pass. Here the common part is subtracted, and the threshold is the one that lets
-`ACCEPTED_SHARE` of exchanges of a word for a synonym pass, on training texts. (On real text a
-MiniLM encoder at the paper's threshold accepts about as many of its synonym exchanges.)
+`ACCEPTED_SHARE` of exchanges of a word for a synonym pass, on training texts.
 """
 
 import math

@@ -75,6 +75,13 @@ class Lexicon:
         same = {entry.forms(w)[name] for entry, _, name in found for w in entry.words}
         return same - {surface}
 
+    def same_in_every_sense(self, surface: str, other: str) -> bool:
+        """Whether `other` may stand for the word whatever it means where it stands."""
+        found = self.readings.get(surface, ())
+        return bool(found) and all(
+            other in (entry.forms(word)[name] for word in entry.words) for entry, _, name in found
+        )
+
     def antonyms(self, surface: str) -> set[str]:
         """Words of the antonym sets in the same form."""
         return {

@@ -24,7 +24,7 @@ BARS: dict[str, dict[str, float]] = {
 }
 MEANINGS = {
     "negated_films": "label accuracy on film reviews with a negation",
-    "rare_words_known": "rare words with a synonym among their 5 nearest words",
+    "rare_words_known": "rare words with a synonym among their 5 nearest words, of all",
     "rare_words_by_embedding": "... by static embedding",
     "rare_words_by_prediction": "... by masked prediction in context",
     "masked_accuracy": "masked tokens restored, held-out documents",
@@ -41,14 +41,15 @@ computed every number below. It knows the words of `mini/lexicon.txt` and little
 {rows}
 
 Label readings are accuracies on {n_test} test texts of each task, without any tuning: the label
-word that scores highest at the blank of a closing phrase. Over {n_rare} rare words and {n_masked}
-masked tokens.
+word that scores highest at the blank of a closing phrase.{counts}
 
 Pretraining: {config}
 
 {seconds:.0f} seconds; loss {first:.2f} after {first_step} steps, {last:.2f} at the end.
 Licence: that of the package (MIT).
 """
+
+COUNTS = " There are {n_rare_words} rare words; {n_masked_tokens} tokens were masked."
 
 
 @torch.inference_mode()
@@ -94,8 +95,7 @@ def write_card(
         architecture={"roberta": "RoBERTa", "t5": "T5"}[config.kind],
         rows="\n".join(rows),
         n_test=values["n_test"],
-        n_rare=values.get("n_rare_words", 0),
-        n_masked=values.get("n_masked_tokens", 0),
+        counts=COUNTS.format(**values) if "n_rare_words" in values else "",
         config=", ".join(f"{name} {value}" for name, value in asdict(config).items()),
         seconds=curve[-1]["seconds"],
         first=curve[0]["loss"],

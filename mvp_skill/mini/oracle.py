@@ -7,13 +7,14 @@ compared in place; the answer is
     "changed"      it has another label, or none any more (as much praise as blame, say)
     "undecidable"  the lexicon and the grammar do not tell (an unknown word, words added or lost)
 
-Exchanging a word for a synonym in the same form keeps every label. Beyond that, reviews, news and
-acts are read again from their words; the pair tasks, whose labels depend on both texts, are not.
+Exchanging a word for a synonym in the same form keeps every label, if it is one in every sense of
+the old word ("moving" may be touching or shifting). Beyond that, reviews, news and acts are read
+again from their words; the pair tasks, whose labels depend on both texts, are not.
 """
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from mvp_skill.mini import lexicon
 from mvp_skill.mini.news import TOPICS
@@ -116,6 +117,21 @@ def read_act(words: Sequence[str]) -> int | None:
     return None
 
 
+def synonym_exchanges(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> tuple[int, int]:
+    """How many words attacks exchanged for a synonym in the same form, and how many in all.
+
+    pairs   texts before and after each attack
+    """
+    words = lexicon.load()
+    exchanged = [
+        (a, b)
+        for texts, changed in pairs
+        for a, b in zip(words_of(" ".join(texts)), words_of(" ".join(changed)), strict=False)
+        if a != b
+    ]
+    return sum(b in words.synonyms(a) for a, b in exchanged), len(exchanged)
+
+
 READERS: dict[str, Callable[[Sequence[str]], int | None]] = {
     "mini_films": read_review,
     "mini_restaurants": read_review,
@@ -133,7 +149,7 @@ def verdict(task: str, texts: Sequence[str], changed: Sequence[str], label: int)
     pairs = [(a, b) for x, y in zip(old, new, strict=True) for a, b in zip(x, y, strict=True)]
     exchanged = [(a, b) for a, b in pairs if a != b]
     words = lexicon.load()
-    if all(b in words.synonyms(a) for a, b in exchanged):
+    if all(words.same_in_every_sense(a, b) for a, b in exchanged):
         return "kept"
     if task not in READERS or not all(b in words.readings for _, b in exchanged):
         return "undecidable"

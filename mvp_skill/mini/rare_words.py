@@ -1,7 +1,7 @@
 """Does a language model know what its rare words mean? And how well does it restore any token?"""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import torch
@@ -84,28 +84,47 @@ def near_by_prediction(
     return near
 
 
+def rare_words(texts: Sequence[str]) -> dict[str, set[str]]:
+    """Every word of a rare half, in the form that is most frequent in the texts -> its synonyms.
+
+    Forms that a frequent word shares do not count, and words without another form are left out.
+    """
+    entries = lexicon.load()
+    counts = Counter(word for text in texts for word in words_of(text))
+    synonyms = entries.rare_forms()
+    found = {}
+    for entry in entries.sets.values():
+        for word in entry.rare:
+            forms = [form for form in entry.forms(word).values() if form in synonyms]
+            if forms:
+                best = max(forms, key=lambda form: counts[form])
+                found[best] = synonyms[best]
+    return found
+
+
 def known_rare_words(
     model: nn.Module, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
 ) -> dict[str, float]:
     """Share of rare words with a synonym among their `NEAREST` words, by each way and by either.
 
-    Rare words are those of the rare halves that occur in the texts and are single tokens.
+    All words of the rare halves count, each in its most frequent form. One that the tokenizer cuts
+    into pieces has no embedding of its own and is not known.
     """
     tokens = word_tokens(tokenizer)
-    present = {word for text in texts for word in words_of(text)}
-    rare = {w: s for w, s in lexicon.load().rare_forms().items() if w in present and w in tokens}
+    rare = rare_words(texts)
+    whole = {word for word in rare if word in tokens}
     by_embedding = near_by_embedding(model, tokens)
-    by_prediction = near_by_prediction(model, tokenizer, set(rare), tokens, texts)
+    by_prediction = near_by_prediction(model, tokenizer, whole, tokens, texts)
     known = [
         (
-            bool(synonyms & set(by_embedding[word])),
+            bool(synonyms & set(by_embedding.get(word, ()))),
             bool(synonyms & set(by_prediction.get(word, ()))),
         )
         for word, synonyms in rare.items()
     ]
-    n = max(1, len(known))
+    n = len(known)
     return {
-        "n_rare_words": len(known),
+        "n_rare_words": n,
         "rare_words_by_embedding": sum(a for a, _ in known) / n,
         "rare_words_by_prediction": sum(b for _, b in known) / n,
         "rare_words_known": sum(a or b for a, b in known) / n,

@@ -6,8 +6,8 @@ decomposition; Levy & Goldberg 2014), then counter-fitting (Mrkšić et al. 2016
 pairs attract, opposites repel, and every word stays near its old neighbours. As the published
 lists do, ours know only part of the pairs: `KNOWN_SHARE` of them. So neighbours are no answer key:
 some synonyms are missing, and some neighbours are no synonyms. Opposites are what a thesaurus
-lists, not the antonym sets alone: repelled by those only, half of the neighbours of a word of
-praise that were no synonyms were words of blame, as many as without counter-fitting.
+lists, not the antonym sets alone: repelled by those only, words of praise would have as many words
+of blame among their neighbours as without counter-fitting.
 """
 
 from collections.abc import Sequence
