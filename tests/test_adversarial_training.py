@@ -46,14 +46,17 @@ def data():
 
 
 class Swapping:
-    """An attacker whose every text succeeds."""
+    """An attacker whose every text succeeds; which word it adds depends on the victim's weights."""
 
     parameters = {"name": "swapping"}
 
     def __call__(self, victim, examples, seed):
-        words = "film movie story".split()
+        words = "film movie story actor team".split()
+        logits = victim([example["texts"][0] for example in examples])
+        chosen = [int(1e4 * abs(value)) % len(words) for value in logits[:, 0].tolist()]
         return [
-            {"texts": [f"{e['texts'][0]} {words[seed % 3]}"], "label": e["label"]} for e in examples
+            {"texts": [f"{example['texts'][0]} {words[word]}"], "label": example["label"]}
+            for example, word in zip(examples, chosen, strict=True)
         ]
 
 
