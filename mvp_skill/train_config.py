@@ -1,13 +1,27 @@
 """How to train: a dozen lines of settings, checked when they are made."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
 
+from mvp_skill.amda import AMDA
+from mvp_skill.checks import check_choice, check_count, check_number
+from mvp_skill.embedding_perturbation import EmbeddingPerturbation
 from mvp_skill.errors import BadInput
+from mvp_skill.freelb import FreeLB
+from mvp_skill.infobert import InfoBERT
+from mvp_skill.objectives import Clean, Objective
 from mvp_skill.scales import AUTOCAST
+
+OBJECTIVES: dict[str, type] = {
+    "clean": Clean,
+    "perturbation": EmbeddingPerturbation,
+    "freelb": FreeLB,
+    "infobert": InfoBERT,
+    "amda": AMDA,
+}
 
 
 @dataclass(frozen=True)
@@ -31,24 +45,38 @@ class TrainConfig:
     clip: float = 1.0
     """Largest norm of all gradients together."""
     seed: int = 0
-    """Of data order, dropout and random templates."""
+    """Of data order, dropout, random templates and what the objective draws."""
     autocast: str = "off"
     """With "auto", bfloat16 in training where the hardware has it. Evaluation is always fp32."""
+    objective: Objective | str = "clean"
+    """What a step minimises: one of OBJECTIVES with settings of its own, or the name of one."""
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "epochs", "eval_every_examples", "patience"):
-            _check_count(name, getattr(self, name), 1)
-        _check_count("seed", self.seed, 0)
-        _check_number("learning_rate", self.learning_rate, "above 0 and below 1", 0, 1)
-        _check_number("clip", self.clip, "above 0", 0, math.inf)
+            check_count(name, getattr(self, name), 1)
+        check_count("seed", self.seed, 0)
+        check_number("learning_rate", self.learning_rate, "above 0 and below 1", 0, 1)
+        check_number("clip", self.clip, "above 0", 0, math.inf)
         if self.weight_decay != 0:
-            _check_number("weight_decay", self.weight_decay, "at least 0 and below 1", 0, 1)
-        if self.autocast not in AUTOCAST:
-            raise BadInput(f"Unknown autocast {self.autocast!r}; use {', '.join(AUTOCAST)}.")
+            check_number("weight_decay", self.weight_decay, "at least 0 and below 1", 0, 1)
+        check_choice("autocast", self.autocast, AUTOCAST)
+        if isinstance(self.objective, type) or not hasattr(self.objective, "backward"):
+            object.__setattr__(self, "objective", objective_named(self.objective))
 
     def trains_in_bf16(self, device: torch.device) -> bool:
         """Whether training on this device uses bfloat16."""
         return self.autocast == "auto" and has_bf16(device)
+
+
+def objective_named(name: str, /, **settings: Any) -> Objective:
+    """The objective of that name with some of its settings changed; BadInput for unknown ones."""
+    check_choice("objective", name, tuple(OBJECTIVES))
+    allowed = [field.name for field in fields(OBJECTIVES[name]) if field.init]
+    for setting in settings:
+        if setting not in allowed:
+            known = f"it has {', '.join(allowed)}" if allowed else "it has none"
+            raise BadInput(f"The objective {name!r} has no setting {setting!r}; {known}.")
+    return OBJECTIVES[name](**settings)
 
 
 def has_bf16(device: torch.device) -> bool:
@@ -60,14 +88,3 @@ def has_bf16(device: torch.device) -> bool:
     # torch has no public name for this in all the versions we run on.
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, name, lambda: False)() for name in checks)
-
-
-def _check_count(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise BadInput(f"{name} must be a whole number of at least {least}, not {value!r}.")
-
-
-def _check_number(name: str, value: Any, allowed: str, low: float, high: float) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not low < value < high:
-        raise BadInput(f"{name} must be a number {allowed}, not {value!r}.")

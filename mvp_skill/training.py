@@ -1,7 +1,9 @@
-"""One training loop for every victim.
+"""One training loop for every victim and every objective, clean or adversarial.
 
 AdamW with linear decay to 0 and no warm-up, clipped gradients, evaluation on the validation split
 every fixed number of examples, patience, and at the end the weights with the best clean accuracy.
+What a step minimises is the objective's business (`objectives`); the validation texts are never
+perturbed, whatever the objective.
 
 Source: Raman et al. 2023 and the authors' code.
 """
@@ -9,26 +11,27 @@ Source: Raman et al. 2023 and the authors' code.
 import logging
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from mvp_skill.batching import training_batches
+from mvp_skill.amda import Attacker, check_attacker
+from mvp_skill.epochs import Place, TrainingData, places
 from mvp_skill.errors import BadInput
 from mvp_skill.evaluation import Split, clean_accuracy, encoded
 from mvp_skill.files import read_json, write_json
+from mvp_skill.objectives import Batch
 from mvp_skill.seeding import derived_seed, repeatable
 from mvp_skill.train_config import TrainConfig
 from mvp_skill.training_state import (
     STATE_FILE,
     TrainingState,
+    TrainLog,
     differences,
     resume,
     training_key,
@@ -40,32 +43,9 @@ from mvp_skill.weights import copy_of, set_weights, weights_of
 
 if TYPE_CHECKING:  # importing them takes most of a second
     from datasets import Dataset, DatasetDict
-    from pandas import DataFrame
 
 LOGGER = logging.getLogger(__name__)
 TRAINING_FILE = "training.json"
-
-
-@dataclass(frozen=True)
-class TrainLog:
-    """What a training did; stored beside the victim."""
-
-    key: str
-    """Hash of all parameters of the training: the name of the victim in other logs."""
-    history: list[dict[str, float]]
-    """One row per evaluation: n_examples (seen), train_loss, clean_acc (on validation)."""
-    seconds: float
-
-    @property
-    def best(self) -> dict[str, float]:
-        """The evaluation whose weights were kept: the first of the best."""
-        return max(self.history, key=lambda row: row["clean_acc"])
-
-    def to_frame(self) -> "DataFrame":
-        """The history as a table."""
-        import pandas
-
-        return pandas.DataFrame(self.history)
 
 
 def train(
@@ -74,6 +54,7 @@ def train(
     config: TrainConfig,
     folder: str | Path | None = None,
     *,
+    attacker: Attacker | None = None,
     progress: bool = True,
     state_every_seconds: float = 60.0,
 ) -> TrainLog:
@@ -85,20 +66,26 @@ def train(
 
         folder                where the trained victim is stored, and where a killed training
                               is resumed
+        attacker              attacks training examples; for the objective "amda" only
         state_every_seconds   least time between two writings of what resuming needs
-        raises                BadInput for unfit data or if the loss is not a number any more
+        raises                BadInput for unfit data, a victim or attacker that does not fit the
+                              objective, or if the loss is not a number any more
     """
+    check_attacker(config.objective, attacker)
+    auxiliary = config.objective.auxiliary(victim, config.seed)
     splits = {name: encoded(victim, data[name], name) for name in ("train", "validation")}
-    parameters = training_parameters(victim, config, splits)
+    parameters = training_parameters(victim, config, splits, attacker)
     key = training_key(parameters)
     folder = None if folder is None else Path(folder)
     if folder is not None:  # from here on the folder does not hold what it said any more
         (folder / TRAINING_FILE).unlink(missing_ok=True)
+    growing = TrainingData(victim, splits["train"], data["train"], config, attacker)
+    run = _Run(victim, auxiliary, growing, splits["validation"], config, folder, key)
     with repeatable():
-        state = _optimise(victim, splits, config, folder, key, progress, state_every_seconds)
+        state = _optimise(run, progress, state_every_seconds)
     set_weights(victim, state.best, "the best checkpoint")
     victim.eval()
-    log = TrainLog(key, state.history, state.seconds)
+    log = TrainLog(key, state.history, state.seconds, [len(new) for new in state.added])
     if folder is not None:
         save_victim(victim, folder)
         write_json(folder / TRAINING_FILE, {"parameters": parameters, "log": asdict(log)})
@@ -107,27 +94,34 @@ def train(
 
 
 def train_or_load(
-    folder: str | Path, victim: nn.Module, data: "DatasetDict", config: TrainConfig, **options
+    folder: str | Path,
+    victim: nn.Module,
+    data: "DatasetDict",
+    config: TrainConfig,
+    *,
+    attacker: Attacker | None = None,
+    **options,
 ) -> tuple[nn.Module, TrainLog]:
     """The victim stored in `folder` if *all* parameters of its training are the same, else `train`.
 
     The parameters are: config, settings and initial weights of the victim, tokens and labels of
-    training and validation data, version of this package.
+    training and validation data, what the attacker depends on, version of this package.
 
-        victim    as `build_victim` gives it; it is trained in place if nothing can be reused
-        options   `progress` and `state_every_seconds` of `train`
-        returns   the trained victim and its log
+        victim     as `build_victim` gives it; it is trained in place if nothing can be reused
+        attacker   as `train` takes it
+        options    `progress` and `state_every_seconds` of `train`
+        returns    the trained victim and its log
     """
     folder = Path(folder)
     if (folder / TRAINING_FILE).exists() and (folder / VICTIM_FILE).exists():
         splits = {name: encoded(victim, data[name], name) for name in ("train", "validation")}
-        parameters = training_parameters(victim, config, splits)
+        parameters = training_parameters(victim, config, splits, attacker)
         stored = read_json(folder / TRAINING_FILE)
         if stored["parameters"] == parameters:
             return load_victim(folder), TrainLog(**stored["log"])
         changed = ", ".join(differences(stored["parameters"], parameters))
         LOGGER.warning("%s: other %s than the stored victim's; training anew", folder, changed)
-    return victim, train(victim, data, config, folder, **options)
+    return victim, train(victim, data, config, folder, attacker=attacker, **options)
 
 
 def evaluate(victim: nn.Module, examples: "Dataset") -> float:
@@ -135,20 +129,32 @@ def evaluate(victim: nn.Module, examples: "Dataset") -> float:
     return clean_accuracy(victim, encoded(victim, examples, "evaluation"))
 
 
-def _optimise(
-    victim: nn.Module,
-    splits: dict[str, Split],
-    config: TrainConfig,
-    folder: Path | None,
-    key: str,
-    progress: bool,
-    state_every_seconds: float,
-) -> TrainingState:
+@dataclass(frozen=True)
+class _Run:
+    """What stays the same during a training."""
+
+    victim: nn.Module
+    auxiliary: nn.Module
+    """Weights of the objective's own."""
+    data: TrainingData
+    validation: Split
+    config: TrainConfig
+    folder: Path | None
+    key: str
+
+    @property
+    def weights(self) -> list[nn.Parameter]:
+        """All that trains."""
+        return [*self.victim.parameters(), *self.auxiliary.parameters()]
+
+
+def _optimise(run: _Run, progress: bool, state_every_seconds: float) -> TrainingState:
     """The loop itself, from the stored state (if there is one) to the last evaluation."""
-    optimizer = _optimizer(victim, config)
-    state = TrainingState() if folder is None else resume(folder, key, victim, optimizer)
-    n_examples = config.epochs * len(splits["train"].records)
-    n_steps = config.epochs * math.ceil(len(splits["train"].records) / config.batch_size)
+    victim, config, folder = run.victim, run.config, run.folder
+    optimizer = _optimizer(run.weights, config)
+    state = TrainingState()
+    if folder is not None:
+        state = resume(folder, run.key, victim, run.auxiliary, optimizer)
     device = next(victim.parameters()).device
     loss_sum, n_summed = torch.zeros((), device=device), 0  # on the device: nothing waits
     written = time.monotonic()
@@ -156,60 +162,55 @@ def _optimise(
     victim.train()
     bar = tqdm(
         desc=f"training {victim.settings.method}",
-        total=n_examples,
+        total=config.epochs * len(run.data.split.records),
         initial=state.n_examples,
         unit=" examples",
         disable=not progress,
         mininterval=1,
     )
-    for batch in _batches(splits["train"], config, state.step):
-        if state.without_gain >= config.patience:
-            break
+    steps = places(lambda epoch: run.data.of_epoch(epoch, state.added), config, state.step)
+    # In this order: the first step of an epoch may cost an attack.
+    while state.without_gain < config.patience and (place := next(steps, None)) is not None:
         for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * (1 - state.step / n_steps)
-        loss = _step(victim, splits["train"], batch, config, state.step, optimizer)
-        loss_sum += len(batch) * loss
-        n_summed += len(batch)
+            group["lr"] = config.learning_rate * (1 - place.done)
+        loss, n_batch = _step(run, place, state.step, optimizer), len(place.batch)
+        loss_sum += n_batch * loss
+        n_summed += n_batch
         state.step += 1
-        state.n_examples += len(batch)
-        bar.update(len(batch))
+        state.n_examples += n_batch
+        bar.update(n_batch)
         since_due = state.n_examples % config.eval_every_examples
-        if since_due >= len(batch) and state.step < n_steps:
+        if since_due >= n_batch and not place.last:
             continue
-        _evaluate_into(state, victim, splits["validation"], loss_sum.item() / n_summed)
+        _evaluate_into(state, victim, run.validation, loss_sum.item() / n_summed)
         loss_sum, n_summed = torch.zeros_like(loss_sum), 0
         bar.set_postfix(clean_acc=f"{state.best_acc:.3f}")
         state.seconds = time.monotonic() - started
         if folder is not None and time.monotonic() - written >= state_every_seconds:
-            write_state(folder, key, state, victim, optimizer)
+            write_state(folder, run.key, state, victim, run.auxiliary, optimizer)
             written = time.monotonic()
     bar.close()
     return state
 
 
-def _step(
-    victim: nn.Module,
-    split: Split,
-    batch: np.ndarray,
-    config: TrainConfig,
-    step: int,
-    optimizer: torch.optim.Optimizer,
-) -> Tensor:
+def _step(run: _Run, place: Place, step: int, optimizer: torch.optim.Optimizer) -> Tensor:
     """One step of the optimiser; the mean loss of the batch, still on the device."""
+    victim, config = run.victim, run.config
     device = next(victim.parameters()).device
     torch.manual_seed(derived_seed(config.seed, "dropout", step))
     generator = np.random.default_rng(derived_seed(config.seed, "templates", step))
-    rows = victim.collate([split.records[index] for index in batch], generator).to(device)
-    labels = split.labels[batch].to(device, non_blocking=True)
-    bf16 = config.trains_in_bf16(device)
-    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        logits = victim.logits(rows)
-    loss = F.cross_entropy(logits.float(), labels)
+    rows = victim.collate([place.split.records[index] for index in place.batch], generator)
+    batch = Batch(
+        rows.to(device),
+        place.split.labels[place.batch].to(device, non_blocking=True),
+        seed=derived_seed(config.seed, "objective", step),
+        bf16=config.trains_in_bf16(device),
+    )
     optimizer.zero_grad()
-    loss.backward()
-    nn.utils.clip_grad_norm_(victim.parameters(), config.clip)
+    loss = config.objective.backward(victim, batch, run.auxiliary)
+    nn.utils.clip_grad_norm_(run.weights, config.clip)
     optimizer.step()
-    return loss.detach()
+    return loss
 
 
 def _evaluate_into(
@@ -229,20 +230,11 @@ def _evaluate_into(
     state.history.append(row)
 
 
-def _optimizer(victim: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+def _optimizer(weights: list[nn.Parameter], config: TrainConfig) -> torch.optim.Optimizer:
     """AdamW; vectors (biases, layer norms) do not decay."""
-    parameters = [p for p in victim.parameters() if p.requires_grad]
+    weights = [weight for weight in weights if weight.requires_grad]
     groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [w for w in weights if w.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
-
-
-def _batches(split: Split, config: TrainConfig, start: int) -> Iterator[np.ndarray]:
-    """Batches of all epochs from step `start` on."""
-    lengths = [record.length for record in split.records]
-    per_epoch = math.ceil(len(lengths) / config.batch_size)
-    for epoch in range(start // per_epoch, config.epochs):
-        batches = training_batches(lengths, config.batch_size, seed=config.seed, epoch=epoch)
-        yield from batches[max(0, start - epoch * per_epoch) :]

@@ -1,9 +1,10 @@
 """What makes a training unique, and where it stands: enough to refuse, reuse or resume it.
 
 One safetensors file holds a whole training between two evaluations: weights, best weights, the
-optimiser's moments, and in its header the position and the history. Random numbers are derived from
-the seed and the step (`seeding`), and the order of the data from the seed and the epoch, so the
-position is all that a resumed run needs to continue bit for bit.
+objective's own weights, the optimiser's moments, and in its header the position, the history and
+the examples that attacks added. Random numbers are derived from the seed and the step (`seeding`),
+and the order of the data from the seed and the epoch, so that is all that a resumed run needs to
+continue bit for bit.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,6 +22,9 @@ from torch import Tensor, nn
 from mvp_skill import __version__
 from mvp_skill.insertion import Record
 from mvp_skill.weights import fingerprint, read_tensors, set_weights, weights_of, write_tensors
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 LOGGER = logging.getLogger(__name__)
 STATE_FILE = "training_state.safetensors"
@@ -37,6 +41,8 @@ class TrainingState:
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
     """One row per evaluation: n_examples, train_loss, clean_acc."""
+    added: list[list[dict[str, Any]]] = field(default_factory=list)
+    """Adversarial examples (texts, label) that joined before each epoch but the first."""
     best: dict[str, Tensor] = field(default_factory=dict)
     """Weights at the best evaluation."""
 
@@ -46,10 +52,35 @@ class TrainingState:
         return max((row["clean_acc"] for row in self.history), default=-1.0)
 
 
+@dataclass(frozen=True)
+class TrainLog:
+    """What a training did; stored beside the victim."""
+
+    key: str
+    """Hash of all parameters of the training: the name of the victim in other logs."""
+    history: list[dict[str, float]]
+    """One row per evaluation: n_examples (seen), train_loss, clean_acc (on validation)."""
+    seconds: float
+    n_added: list[int] = field(default_factory=list)
+    """Adversarial examples that joined the training data before each epoch but the first (AMDA)."""
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The evaluation whose weights were kept: the first of the best."""
+        return max(self.history, key=lambda row: row["clean_acc"])
+
+    def to_frame(self) -> "DataFrame":
+        """The history as a table."""
+        import pandas
+
+        return pandas.DataFrame(self.history)
+
+
 def training_parameters(
     victim: nn.Module,
     config: Any,
     splits: dict[str, tuple[Sequence[Record], Tensor]],
+    attacker: Any = None,
 ) -> dict[str, Any]:
     """Everything that changes the outcome of a training, as JSON values.
 
@@ -61,6 +92,7 @@ def training_parameters(
     values = {
         "version": __version__,
         "config": asdict(config),
+        "attacker": None if attacker is None else attacker.parameters,
         "victim": settings,
         "initial_weights": fingerprint(weights_of(victim)),
         "template_ids": [t.ids.tolist() for t in victim.insertion.templates],
@@ -92,10 +124,12 @@ def write_state(
     key: str,
     state: TrainingState,
     victim: nn.Module,
+    auxiliary: nn.Module,
     optimizer: torch.optim.Optimizer,
 ) -> None:
     """Write the state atomically; an earlier one is replaced."""
     tensors = {f"weights/{name}": tensor for name, tensor in weights_of(victim).items()}
+    tensors |= {f"auxiliary/{name}": tensor for name, tensor in weights_of(auxiliary).items()}
     tensors |= {f"best/{name}": tensor for name, tensor in state.best.items()}
     for index, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{index}/{name}": value for name, value in moments.items()}
@@ -104,9 +138,13 @@ def write_state(
 
 
 def resume(
-    folder: Path, key: str, victim: nn.Module, optimizer: torch.optim.Optimizer
+    folder: Path,
+    key: str,
+    victim: nn.Module,
+    auxiliary: nn.Module,
+    optimizer: torch.optim.Optimizer,
 ) -> TrainingState:
-    """Put victim and optimiser where a stored training with this key stands.
+    """Put all weights and the optimiser where a stored training with this key stands.
 
     A fresh state if the folder holds none, or one of another training (which is logged).
     """
@@ -118,6 +156,7 @@ def resume(
         LOGGER.warning("%s belongs to a training with other parameters and is ignored", path)
         return TrainingState()
     set_weights(victim, _under("weights/", tensors), str(path))
+    set_weights(auxiliary, _under("auxiliary/", tensors), str(path))
     moments: dict[int, dict[str, Tensor]] = {}
     for name, value in _under("optimizer/", tensors).items():
         index, _, moment = name.partition("/")

@@ -82,7 +82,7 @@ def test_learning_rate_falls_linearly_to_zero(tiny_backbone, data, monkeypatch):
 
 def test_biases_and_layer_norms_do_not_decay(tiny_backbone):
     victim = tiny_victim("mlp_ft", tiny_backbone)
-    decaying, others = training._optimizer(victim, CONFIG).param_groups
+    decaying, others = training._optimizer(list(victim.parameters()), CONFIG).param_groups
     assert (decaying["weight_decay"], others["weight_decay"]) == (0.01, 0)
     names = {id(p): name for name, p in victim.named_parameters()}
     assert all("bias" in names[id(p)] or "LayerNorm" in names[id(p)] for p in others["params"])
@@ -185,7 +185,7 @@ def test_a_killed_training_ends_as_if_it_had_not_been(tiny_backbone, data, metho
     steps, step = [], training._step
     resumed = tiny_victim(method, tiny_backbone, training_templates="one")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "_step", lambda *a: (steps.append(a[4]), step(*a))[1])
+        patch.setattr(training, "_step", lambda *a: (steps.append(a[2]), step(*a))[1])
         log = quiet(resumed, data, CONFIG, folder)
     assert steps == list(range(7, 18))  # the third evaluation was after 49 examples
 
@@ -259,6 +259,7 @@ def test_everything_that_changes_the_outcome_changes_the_key(tiny_backbone, data
     changed = {
         "learning_rate": 4e-3, "batch_size": 9, "epochs": 4, "eval_every_examples": 17,
         "patience": 99, "weight_decay": 0.02, "clip": 2.0, "seed": 8, "autocast": "auto",
+        "objective": "perturbation",
     }  # fmt: skip
     assert set(changed) == {field.name for field in dataclasses.fields(TrainConfig)}
     keys = [key(config=dataclasses.replace(CONFIG, **{k: v})) for k, v in changed.items()]

@@ -1,0 +1,44 @@
+"""Look at or change what a module gives out, inside a `with`; nothing stays attached after it.
+
+with edit(module, lambda hidden: hidden + delta), record(other) as outputs:
+    victim.logits(rows)
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+
+
+@contextmanager
+def edit(module: nn.Module, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Inside the block the module gives out `change(output)`; of a tuple, the first is changed.
+
+    The hook is gone when the block ends, also after an error. Gradients flow through `change`; a
+    backward pass may come after the block.
+    """
+
+    def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+        if isinstance(output, tuple):
+            return change(output[0]), *output[1:]
+        return change(output)
+
+    handle = module.register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def record(module: nn.Module) -> Iterator[list[Tensor]]:
+    """Collects the (first) output of each call of the module inside the block, with gradients."""
+    outputs: list[Tensor] = []
+
+    def keep(output: Tensor) -> Tensor:
+        outputs.append(output)
+        return output
+
+    with edit(module, keep):
+        yield outputs
