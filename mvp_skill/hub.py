@@ -8,12 +8,14 @@ import ssl
 import threading
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mvp_skill.errors import BadInput
-from mvp_skill.readers import Row
+from mvp_skill.records import Row
+from mvp_skill.splits import drawn
 
 PROBE_SECONDS = 3.0
 
@@ -22,28 +24,32 @@ PROBE_SECONDS = 3.0
 class HubSource:
     """A data set on the hub, pinned to one commit, with the rows it must have.
 
-    files          {"train": file, "held_out": file}, Parquet files of the repository
+    files          part -> Parquet files of the repository; parts are "train" and "held_out", or the
+                   three splits where all are published
     columns        text columns in the order the model sees them
     label          the label's column: class numbers, or false and true
-    label_counts   {"train": counts, "held_out": counts}, rows per class, in class order
+    label_counts   part -> rows per class, in class order
     """
 
     repository: str
     revision: str
-    files: dict[str, str]
+    files: dict[str, tuple[str, ...]]
     columns: tuple[str, ...]
     label: str
     label_counts: dict[str, tuple[int, ...]]
 
 
-def hub_rows(source: HubSource, remedy: str) -> dict[str, list[Row]]:
-    """The rows of a data set: {"train": rows, "held_out": rows}.
+def hub_rows(source: HubSource, remedy: str, train_cap: int | None = None) -> dict[str, list[Row]]:
+    """The rows of a data set, part -> rows.
 
-    remedy    how to go on without the hub, said when it cannot be reached
-    raises    BadInput if the files are neither cached nor reachable (within 5 s), or are not
-              the expected ones
+    remedy      how to go on without the hub, said when it cannot be reached
+    train_cap   that many training rows at most, drawn with the seed of the cuts after all have been
+                counted; the others are never made Python objects
+    raises      BadInput if the files are neither cached nor reachable (within 5 s), or are not
+                the expected ones
     """
-    return {part: _read_part(source, part, remedy) for part in source.files}
+    caps = {"train": train_cap}
+    return {part: _read_part(source, part, remedy, caps.get(part)) for part in source.files}
 
 
 def hub_file(repository: str, file: str, revision: str, remedy: str) -> Path:
@@ -125,31 +131,38 @@ def _fetch(what: str, download: Callable[[], str], remedy: str) -> Path:
         raise BadInput(f"{what} could not be fetched from the hub ({cause}); {remedy}.") from error
 
 
-def _read_part(source: HubSource, part: str, remedy: str) -> list[Row]:
+def _read_part(source: HubSource, part: str, remedy: str, cap: int | None) -> list[Row]:
     import pyarrow
     import pyarrow.parquet
 
-    path = hub_file(source.repository, source.files[part], source.revision, remedy)
-    try:
-        columns = [*source.columns, source.label]
-        table = pyarrow.parquet.read_table(path, columns=columns).to_pydict()
-        texts = zip(*(table[column] for column in source.columns), strict=True)
-    except (pyarrow.ArrowException, KeyError, OSError) as error:
-        raise BadInput(
-            f"{path} is damaged or not {source.repository} ({error}); "
-            "delete it and let it be fetched again."
-        ) from error
-    labels = [int(label) for label in table[source.label]]
-    _check_counts(source, part, labels)
-    return [{"texts": list(row), "label": label} for row, label in zip(texts, labels, strict=True)]
+    columns = [*source.columns, source.label]
+    tables = []
+    for file in source.files[part]:
+        path = hub_file(source.repository, file, source.revision, remedy)
+        try:
+            tables.append(pyarrow.parquet.read_table(path, columns=columns).select(columns))
+        except (pyarrow.ArrowException, KeyError, OSError) as error:
+            raise BadInput(
+                f"{path} is damaged or not {source.repository} ({error}); "
+                "delete it and let it be fetched again."
+            ) from error
+    table = pyarrow.concat_tables(tables)
+    _check_counts(source, part, table[source.label].to_pylist())
+    if cap is not None:
+        table = table.take(list(drawn(len(table), cap)))
+    return [
+        {"texts": [row[column] for column in source.columns], "label": int(row[source.label])}
+        for row in table.to_pylist()
+    ]
 
 
-def _check_counts(source: HubSource, part: str, labels: list[int]) -> None:
+def _check_counts(source: HubSource, part: str, labels: list[int | bool | None]) -> None:
     expected = source.label_counts[part]
-    found = tuple(labels.count(label) for label in range(len(expected)))
+    counts = Counter(labels)
+    found = tuple(counts[label] for label in range(len(expected)))  # True and 1 are one key
     if found != expected or len(labels) != sum(expected):
         raise BadInput(
-            f"{source.repository} at {source.revision[:7]}, {source.files[part]}: expected "
-            f"{sum(expected)} rows ({expected} per class), found {len(labels)} ({found}); "
+            f"{source.repository} at {source.revision[:7]}, {', '.join(source.files[part])}: "
+            f"expected {sum(expected)} rows ({expected} per class), found {len(labels)} ({found}); "
             "delete it from the cache, or give the published files as DATA_DIR."
         )

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 import socket
 import subprocess
 import sys
@@ -20,12 +19,12 @@ from huggingface_hub import constants
 from mvp_skill import hub
 from mvp_skill.errors import BadInput
 from mvp_skill.hub import HubSource, hub_rows, hub_unreachable
-from mvp_skill.published import AG_NEWS, BOOLQ, SST2
+from mvp_skill.splits import drawn
 
 SOURCE = HubSource(
     "someone/questions",
     "0123456789abcdef0123456789abcdef01234567",
-    {"train": "data/train.parquet", "held_out": "data/validation.parquet"},
+    {"train": ("data/train.parquet",), "held_out": ("data/validation.parquet",)},
     ("passage", "question"),
     "answer",
     {"train": (2, 1), "held_out": (1, 1)},
@@ -106,25 +105,6 @@ def unused_address():
         return f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
-# --- the registry ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("published", [SST2, AG_NEWS, BOOLQ])
-def test_sources_are_pinned_and_counted(published):
-    source = published.hub
-    assert re.fullmatch("[0-9a-f]{40}", source.revision)
-    assert set(source.files) == set(source.label_counts) == {"train", "held_out"}
-    assert re.fullmatch(r"[\w.-]+/[\w.-]+", source.repository)
-
-
-def test_expected_rows_are_those_of_the_papers():
-    rows = [
-        tuple(sum(data.hub.label_counts[part]) for part in ("train", "held_out"))
-        for data in (SST2, AG_NEWS, BOOLQ)
-    ]
-    assert rows == [(67_349, 872), (120_000, 7_600), (9_427, 3_270)]
-
-
 # --- cached files ------------------------------------------------------------------------------
 
 
@@ -173,6 +153,39 @@ def test_damaged_files_are_refused(cached):
     put_in_cache(cached, "data/train.parquet", [True, False, False], ("q", "passage", "answer"))
     with pytest.raises(BadInput, match=r"train\.parquet is damaged or not someone/questions"):
         hub_rows(SOURCE, "")
+
+
+def test_a_part_may_have_several_files(cached):
+    put_in_cache(cached, "data/more.parquet", [True, True, False])
+    files = {"train": ("data/train.parquet", "data/more.parquet")}
+    source = replace(SOURCE, files=files, label_counts={"train": (3, 3)})
+    rows = hub_rows(source, "")["train"]
+    assert [row["label"] for row in rows] == [1, 0, 0, 1, 1, 0]
+    assert [row["texts"][1] for row in rows] == ["Q0", "Q1", "Q2"] * 2
+    with pytest.raises(BadInput, match=r"train\.parquet, data/more\.parquet: expected 5 rows"):
+        hub_rows(replace(source, label_counts={"train": (3, 2)}), "")
+
+
+def test_training_rows_beyond_the_cap_are_counted_but_not_kept(cached):
+    answers = [i % 3 == 0 for i in range(30)]
+    put_in_cache(cached, "data/train.parquet", answers)
+    source = replace(SOURCE, label_counts={"train": (20, 10), "held_out": (1, 1)})
+    rows = hub_rows(source, "", train_cap=7)
+    chosen = list(drawn(30, 7))
+    assert [row["texts"] for row in rows["train"]] == [[f"P{i}", f"Q{i}"] for i in chosen]
+    assert [row["label"] for row in rows["train"]] == [answers[i] for i in chosen]
+    assert len(rows["held_out"]) == 2
+    assert hub_rows(source, "", train_cap=30) == hub_rows(source, "")
+    with pytest.raises(BadInput, match="expected 3 rows"):
+        hub_rows(SOURCE, "", train_cap=3)
+
+
+def test_numbered_classes_are_read_as_they_are(cached):
+    """As those of MRPC, IMDB and the other sets whose label is no truth value."""
+    put_in_cache(cached, "data/train.parquet", [2, 0, 2, 1])
+    files = {"train": ("data/train.parquet",)}
+    source = replace(SOURCE, files=files, label_counts={"train": (1, 1, 2)})
+    assert [row["label"] for row in hub_rows(source, "")["train"]] == [2, 0, 2, 1]
 
 
 # --- out of reach ------------------------------------------------------------------------------
@@ -276,7 +289,7 @@ import sys
 from mvp_skill.backbones import backbone_folder
 from mvp_skill.hub import HubSource, hub_rows
 source = HubSource("someone/questions", "0123456789abcdef0123456789abcdef01234567",
-                   {"train": "train.parquet"}, ("passage",), "answer", {"train": (2, 1)})
+                   {"train": ("train.parquet",)}, ("passage",), "answer", {"train": (2, 1)})
 print(hub_rows(source, "")["train"])
 folder = backbone_folder("someone/tiny")
 print(sorted(path.name for path in folder.iterdir()))

@@ -11,6 +11,7 @@ from transformers import AutoTokenizer
 from mvp_skill.backbones import SHIPPED
 from mvp_skill.errors import BadInput
 from mvp_skill.prompts import (
+    MASK,
     PROMPTS_FILE,
     Template,
     Verbalizer,
@@ -155,7 +156,7 @@ def as_text(tokenizer, ids):
     return text.replace(tokenizer.mask_token, "[MASK]")
 
 
-@pytest.mark.parametrize("task", ["sst2", "ag_news", "boolq"])
+@pytest.mark.parametrize("task", ["sst2", "ag_news", "boolq", "mrpc", "dbpedia"])
 def test_published_templates_round_trip(roberta_base_tokenizer, task):
     """The template letter for letter; a lone space before it if it stands after the text."""
     for template in prompts_for(task)[0]:
@@ -289,9 +290,66 @@ def test_label_words_are_the_published_ones(task, words):
 
 
 def test_published_tasks_have_no_other_prompts():
+    ours = {("sst2", "gpt2")}
     for task in ("sst2", "ag_news", "boolq"):
-        assert {(task, variant) for variant in FILE[task]["templates"]} <= set(PUBLISHED)
+        assert {(task, variant) for variant in FILE[task]["templates"]} - ours <= set(PUBLISHED)
         assert {(task, words) for words in FILE[task]["label_words"]} <= set(PUBLISHED_WORDS)
+
+
+def test_templates_of_mrpc_and_dbpedia():
+    """After a fork, with a space before the text; and AG News' with "text" for "news"."""
+    found = [(t.front, t.body) for t in prompts_for("mrpc")[0]]
+    assert found == [
+        (True, "The two sentences are [MASK] "),
+        (False, "First sentence is [MASK] to second sentence"),
+        (True, "Two [MASK] sentences "),
+        (False, "The two sentences have [MASK] meanings"),
+    ]
+    assert prompts_for("mrpc")[1].words == ["different", "equivalent"]
+    news = [template.pattern.replace("news", "text") for template in prompts_for("ag_news")[0]]
+    assert [template.pattern for template in prompts_for("dbpedia")[0]] == news
+    words = (
+        "company school artist athlete politics transportation building river village animal "
+        "plant album film book"
+    )
+    assert prompts_for("dbpedia")[1].words == words.split()
+
+
+@pytest.mark.parametrize("task", ["imdb", "rotten_tomatoes", "amazon_polarity", "movie_rationales"])
+def test_sentiment_sets_share_the_prompts_of_sst2(task):
+    assert FILE[task] == FILE["sst2"]
+
+
+def test_prompts_for_left_to_right_models_end_with_the_mask():
+    with_variant = {task for task in FILE if "gpt2" in FILE[task]["templates"]}
+    published = {name for name, task in TASKS.items() if task.published}
+    assert with_variant >= published | {"mini_films", "mini_news", "mini_questions"}
+    for task in with_variant:
+        for template in prompts_for(task, "gpt2")[0]:
+            assert not template.front and template.body.endswith("[MASK]")
+
+
+@pytest.mark.parametrize("task", ["mini_films", "mini_restaurants", "mini_news", "mini_questions"])
+def test_ablations_of_the_mini_world_say_nothing_about_the_task(task):
+    said = {word for p in FILE[task]["templates"]["default"] for word in p.lower().split()}
+    said |= {w for words in FILE[task]["label_words"]["default"].values() for w in words}
+    for variant in ("random", "empty"):
+        for template in prompts_for(task, variant)[0]:
+            words = template.body.replace(MASK, "").strip(" .:").lower().split()
+            assert not said & set(words) and bool(words) is (variant == "random")
+    random_words = prompts_for(task, label_words="random")[1].words
+    assert not said & set(random_words)
+    assert len(random_words) == len(TASKS[task].label_names)
+
+
+@pytest.mark.parametrize("task", ["mini_films", "mini_restaurants", "mini_news"])
+def test_smaller_variants_are_parts_of_the_larger_ones(task):
+    templates = FILE[task]["templates"]
+    assert templates["two"] == templates["default"][:2]
+    assert templates["three"] == templates["default"][:3]
+    assert len(templates["one"]) == 1 and set(templates["one"]) <= set(templates["two"])
+    for label, words in FILE[task]["label_words"]["default"].items():
+        assert FILE[task]["label_words"]["several"][label][:1] == words
 
 
 def test_every_task_has_prompts_for_its_classes():
@@ -304,7 +362,7 @@ def test_every_task_has_prompts_for_its_classes():
             assert len(prompts_for(task, label_words=words)[1].label_words) == len(classes)
 
 
-@pytest.mark.parametrize("task", ["sst2", "ag_news", "boolq"])
+@pytest.mark.parametrize("task", [name for name, task in TASKS.items() if task.published])
 def test_published_words_are_single_tokens_of_roberta_base(roberta_base_tokenizer, task):
     for words in FILE[task]["label_words"]:
         ids = prompts_for(task, label_words=words)[1].token_ids(roberta_base_tokenizer)

@@ -5,10 +5,18 @@ import json
 import pytest
 
 from mvp_skill.errors import BadInput
-from mvp_skill.published import AG_NEWS, BOOLQ, SST2
-from mvp_skill.readers import find_files, read_ag_news, read_boolq, read_sst2
+from mvp_skill.readers import (
+    MRPC_HEADER,
+    read_ag_news,
+    read_amazon_polarity,
+    read_boolq,
+    read_dbpedia,
+    read_mrpc,
+    read_sst2,
+)
 
 HEADER = "sentence\tlabel\n"
+MRPC = "\t".join(MRPC_HEADER) + "\n"
 
 
 def write(tmp_path, name, content):
@@ -56,6 +64,29 @@ def test_boolq(tmp_path):
     ]
 
 
+def test_dbpedia_and_amazon_polarity(tmp_path):
+    """The text is the content alone; classes count from 1."""
+    content = '"14","A (album)"," Content of ""A"" here.\\n"\n1,B,"it, too"\n'
+    assert read_dbpedia(write(tmp_path, "test.csv", content)) == [
+        {"texts": [' Content of "A" here.\\n'], "label": 13},
+        {"texts": ["it, too"], "label": 0},
+    ]
+    content = '"2","Great","I love it"\n"1","Poor","I hate it"\n'
+    assert read_amazon_polarity(write(tmp_path, "test.csv", content)) == [
+        {"texts": ["I love it"], "label": 1},
+        {"texts": ["I hate it"], "label": 0},
+    ]
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_mrpc_is_read_without_quoting(tmp_path, mark):
+    lines = MRPC + '1\t70\t71\t"He said so ", he said .\tHe said " so .\n0\t7\t8\tcaf\u00e9\t"\n'
+    assert read_mrpc(write(tmp_path, "train.txt", mark + lines.encode("utf-8"))) == [
+        {"texts": ['"He said so ", he said .', 'He said " so .'], "label": 1},
+        {"texts": ["caf\u00e9", '"'], "label": 0},
+    ]
+
+
 # --- bad files ---------------------------------------------------------------------------------
 
 BAD = {
@@ -74,6 +105,15 @@ BAD = {
     "AG News, two fields": (read_ag_news, '"1","a","b"\n"2","a"\n', 2, "['2', 'a']"),
     "AG News, open quote": (read_ag_news, '"1","a","b"\n"2","a","b\n"3","a","b"\n', 2, "CSV"),
     "AG News, late quote": (read_ag_news, '"1","a\nb","c"\n"2","a"x,"b"\n', 3, "CSV"),
+    "DBpedia class 15": (read_dbpedia, '"14","a","b"\n"15","a","b"\n', 2, "'15'; allowed are 1, 2"),
+    "DBpedia, two fields": (read_dbpedia, '"1","a"\n', 1, "['class', 'title', 'content']"),
+    "Amazon class 3": (read_amazon_polarity, '"3","a","b"\n', 1, "'3'; allowed are 1, 2"),
+    "MRPC without a header": (read_mrpc, "1\t7\t8\ta\tb\n", 1, "header ['Quality', '#1 ID'"),
+    "MRPC, GLUE's test": (read_mrpc, MRPC.replace("Quality", "index"), 1, "found ['index', '#1"),
+    "MRPC, four columns": (read_mrpc, MRPC + "1\t7\t8\ta\n", 2, "5 columns"),
+    "MRPC, a tab too many": (read_mrpc, MRPC + "1\t7\t8\ta\tb\tc\n", 2, "5 columns"),
+    "MRPC, a label in words": (read_mrpc, MRPC + "yes\t7\t8\ta\tb\n", 2, "'yes'; allowed are 0"),
+    "MRPC, a blank line": (read_mrpc, MRPC + "\n1\t7\t8\ta\tb\n", 2, "5 columns"),
     "BoolQ, no JSON": (read_boolq, boolq_line() + "\n{question:\n", 2, "not valid JSON"),
     "BoolQ, a list": (read_boolq, "[1, 2]\n", 1, "JSON object"),
     "BoolQ, wrong key": (read_boolq, '{"query": "q", "passage": "p", "label": true}\n', 1, "query"),
@@ -94,7 +134,7 @@ def test_bad_rows_are_named(tmp_path, case):
     assert said in str(error.value)
 
 
-@pytest.mark.parametrize("read", [read_sst2, read_ag_news, read_boolq])
+@pytest.mark.parametrize("read", [read_sst2, read_ag_news, read_dbpedia, read_boolq, read_mrpc])
 @pytest.mark.parametrize("content", ["", "\n", "\n\n  \n"])
 def test_empty_files_are_refused(tmp_path, read, content):
     with pytest.raises(BadInput, match="contains no rows"):
@@ -102,39 +142,6 @@ def test_empty_files_are_refused(tmp_path, read, content):
 
 
 def test_a_header_alone_is_an_empty_file(tmp_path):
-    with pytest.raises(BadInput, match="contains no rows"):
-        read_sst2(write(tmp_path, "train.tsv", HEADER))
-
-
-# --- folders -----------------------------------------------------------------------------------
-
-
-def test_published_names_win_over_samples(tmp_path):
-    for name in ("train_sample.csv", "test.csv"):
-        write(tmp_path, name, "")
-    assert find_files(AG_NEWS.layout, tmp_path)["train"].name == "train_sample.csv"
-    write(tmp_path, "train.csv", "")
-    assert find_files(AG_NEWS.layout, str(tmp_path)) == {
-        "train": tmp_path / "train.csv",
-        "held_out": tmp_path / "test.csv",
-    }
-
-
-def test_a_missing_folder_names_what_belongs_there(tmp_path):
-    with pytest.raises(BadInput, match=r"nowhere does not exist.*train\.jsonl and val\.jsonl"):
-        find_files(BOOLQ.layout, tmp_path / "nowhere")
-    path = write(tmp_path, "dev.tsv", "")
-    with pytest.raises(BadInput, match=r"dev\.tsv is a file; give a folder"):
-        find_files(SST2.layout, path)
-
-
-def test_a_missing_file_names_expected_and_found(tmp_path):
-    with pytest.raises(BadInput, match=r"train\.tsv or .* contains nothing"):
-        find_files(SST2.layout, tmp_path)
-    write(tmp_path, "train.tsv", "")
-    with pytest.raises(BadInput, match=r"no file dev\.tsv or glue_dev\.tsv; .* train\.tsv"):
-        find_files(SST2.layout, tmp_path)
-    for number in range(20):
-        write(tmp_path, f"x{number:02}", "")
-    with pytest.raises(BadInput, match="and 13 more"):
-        find_files(SST2.layout, tmp_path)
+    for read, header in ((read_sst2, HEADER), (read_mrpc, MRPC)):
+        with pytest.raises(BadInput, match="contains no rows"):
+            read(write(tmp_path, "train.tsv", header))
