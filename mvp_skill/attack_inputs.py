@@ -2,17 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
+from inspect import signature
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import mvp_skill
 from mvp_skill.errors import BadInput
 
 if TYPE_CHECKING:
-    from mvp_skill.attack_resources import Resources
     from mvp_skill.tasks import Task
 
+COMMON = ("query_budget", "batch_size")  # options that every recipe has
 RESERVED = "<SPLIT>"  # TextAttack's mark between columns; in a text it would break them apart
 
 
@@ -81,7 +82,18 @@ def check_victim(victim: Callable, rows: list[Row], task: "Task") -> None:
         )
 
 
-def made_of(task: "Task", resources: "Resources", rows: list[Row]) -> dict[str, Any]:
+def check_recipe_options(name: str, recipe: Callable, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options, if the recipe has all of them; else BadInput with those it has."""
+    parameters = signature(recipe).parameters.values()
+    own = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in COMMON]
+    for option in options:
+        if option not in own:
+            allowed = f"it has {', '.join(own)}" if own else "it has none"
+            raise BadInput(f"The attack {name} has no option {option!r}; {allowed}.")
+    return dict(options)
+
+
+def made_of(task: "Task", fingerprints: dict[str, str], rows: list[Row]) -> dict[str, Any]:
     """Everything else an attack's outcome depends on, for the head of its log."""
     text = json.dumps(rows, ensure_ascii=False)
     return {
@@ -89,7 +101,7 @@ def made_of(task: "Task", resources: "Resources", rows: list[Row]) -> dict[str, 
         "columns": task.columns,
         "frozen": task.frozen,
         "max_perturbed_fraction": task.max_perturbed_fraction,
-        "resources": resources.fingerprints(),
+        "resources": fingerprints,
         "examples": f"{len(rows)}, sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]}",
         "versions": {
             "mvp_skill": mvp_skill.__version__,

@@ -1,20 +1,25 @@
-"""The three resources of a word-substitution attack, as objects one can swap.
+"""What attacks look things up in, as objects one can swap.
 
 neighbours   which words may replace a word: `Neighbours`
+masked_lm    which words may replace a word in its sentence: `MaskedLMCandidates`
 tagger       which of them keep the part of speech: `LexiconTagger`, `NltkTagger`
 encoder      which of them keep the meaning: `BackboneEncoder`, `UniversalSentenceEncoder`
+
+`attack_recipes.NEEDS` says which attack needs which.
 """
 
-import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from mvp_skill.attack_recipes import NEEDS, recipe_named
 from mvp_skill.backbones import check_safetensors
 from mvp_skill.errors import BadInput
 from mvp_skill.neighbours import WHERE_TO_GET, Neighbours, check_vector_file
+from mvp_skill.scales import settings
+from mvp_skill.taggers import LexiconTagger, NltkTagger
 
 if TYPE_CHECKING:
     from textattack.constraints import Constraint
@@ -35,7 +40,7 @@ class Encoder(Protocol):
 
     fingerprint: str
     least_similarity: float | None
-    """Angular similarity to ask for with this encoder; the recipe's own if None."""
+    """Angular similarity of the words around a change to ask for; the recipe's own if None."""
 
     def encode(self, sentences: list[str]) -> "Tensor":
         """Sentence vectors [batch, d]."""
@@ -44,127 +49,131 @@ class Encoder(Protocol):
         """Forget stored vectors; called after each example."""
 
 
+class MaskedLM(Protocol):
+    """Names words that fit the place of a word in a text."""
+
+    fingerprint: str
+
+    def candidates(self, text: str, spans: Sequence[tuple[int, int]], k: int) -> list[list[str]]:
+        """At most `k` words, the best first, for the characters [start, end) of each span."""
+
+
 @dataclass(frozen=True)
 class Resources:
-    """What an attack looks things up in."""
+    """What an attack looks things up in; None for what it has no need of."""
 
-    neighbours: Neighbours
-    tagger: Tagger
-    encoder: Encoder
+    neighbours: Neighbours | None = None
+    tagger: Tagger | None = None
+    encoder: Encoder | None = None
+    masked_lm: MaskedLM | None = None
 
-    def fingerprints(self) -> dict[str, str]:
-        """One short text per resource; two attacks compare only if these agree."""
-        return {
-            "neighbours": self.neighbours.fingerprint,
-            "tagger": self.tagger.fingerprint,
-            "encoder": self.encoder.fingerprint,
-        }
+    def get(self, name: str) -> Any:
+        """The resource of that name; BadInput if there is none."""
+        if getattr(self, name) is None:
+            raise BadInput(
+                f"The attack needs the resource {name}, which was not made; make the resources "
+                "with resources_for(scale, the name of the attack)."
+            )
+        return getattr(self, name)
 
+    def fingerprints(self, names: Iterable[str] | None = None) -> dict[str, str]:
+        """One short text per resource; two attacks compare only if these agree.
 
-class LexiconTagger:
-    """Universal parts of speech from a lexicon: word form (lower case) to its tags, such as
-    `{"films": {"NOUN"}, "cuts": {"NOUN", "VERB"}}`; words that are missing are never swapped.
-    """
-
-    def __init__(self, tags: Mapping[str, Iterable[str]]):
-        if not tags:
-            raise BadInput("A tagger's lexicon needs at least one word with its tags.")
-        self.tags = {word: frozenset(tags[word]) for word in sorted(tags)}
-
-    def constraint(self) -> "Constraint":
-        """The tag comparison as a TextAttack constraint."""
-        from mvp_skill.attack_constraints import LexiconPartOfSpeech
-
-        return LexiconPartOfSpeech(self.tags)
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes when a word or a tag changes."""
-        lines = [f"{word} {' '.join(sorted(tags))}" for word, tags in self.tags.items()]
-        digest = hashlib.sha256("\n".join(lines).encode("utf-8")).hexdigest()
-        return f"lexicon of {len(lines)} words, sha256 {digest[:16]}"
-
-
-class NltkTagger:
-    """NLTK's averaged perceptron tagger with universal tags, as in the paper's code.
-
-    raises   BadInput if its files are not installed, with the command that installs them
-    """
-
-    FILES = (
-        "taggers/averaged_perceptron_tagger_eng/averaged_perceptron_tagger_eng.weights.json",
-        "taggers/universal_tagset/en-ptb.map",
-    )
-
-    def __init__(self):
-        import nltk
-
-        digest = hashlib.sha256()
-        for name in self.FILES:
-            try:
-                with nltk.data.find(name).open() as file:
-                    digest.update(file.read())
-            except LookupError as error:
-                raise BadInput(
-                    f"NLTK's file {name} is not installed; run `python -m nltk.downloader "
-                    "averaged_perceptron_tagger_eng universal_tagset`, or without a network copy "
-                    "both folders into a folder `taggers` and set the variable NLTK_DATA to the "
-                    "folder above it."
-                ) from error
-        self.fingerprint = f"nltk {nltk.__version__} perceptron, sha256 {digest.hexdigest()[:16]}"
-
-    def constraint(self) -> "Constraint":
-        """TextAttack's own constraint, unchanged."""
-        from mvp_skill.textattack_import import textattack
-
-        grammaticality = textattack().constraints.grammaticality
-        return grammaticality.PartOfSpeech(tagger_type="nltk", allow_verb_noun_swap=True)
+        names   of the resources; all there are if None
+        """
+        if names is None:
+            names = [field.name for field in fields(self) if getattr(self, field.name) is not None]
+        return {name: self.get(name).fingerprint for name in names}
 
 
 def resources_for(
     scale: str,
+    recipe: str = "textfooler",
     *,
     neighbours: str | Path | None = None,
     tagger: str | None = None,
     encoder: str | Path | None = None,
+    masked_lm: str | Path | None = None,
     device: str | None = None,
 ) -> Resources:
-    """The resources of an attack at a scale; every one may be replaced by name or path.
+    """The resources that an attack needs, at a scale; every one may be replaced by name or path.
 
-    scale        "mini" takes all three from the mini world; any other scale takes them from the
+    scale        "mini" takes all of them from the mini world; any other scale takes them from the
                  files given, the NLTK tagger, and the Universal Sentence Encoder
+    recipe       the attack; what it does not need is not looked at
     neighbours   "mini" or a file of word vectors (see `Neighbours.from_file`)
     tagger       "mini" or "nltk"
     encoder      "mini", "use", "use:FOLDER", or the local folder of a MiniLM or RoBERTa model
+    masked_lm    shipped name, local folder or hub id of a RoBERTa or BERT model; the backbone of
+                 the scale if None
     raises       BadInput for anything unknown or missing
     """
-    mini = scale == "mini"
-    return Resources(
-        neighbours=_neighbours(neighbours or ("mini" if mini else None)),
-        tagger=_tagger(tagger or ("mini" if mini else "nltk")),
-        encoder=_encoder(str(encoder or ("mini" if mini else "use")), device),
-    )
+    recipe_named(recipe)  # refuses an unknown one
+    sources = _sources(scale, neighbours, tagger, encoder, masked_lm)
+    makers = {
+        "neighbours": _neighbours,
+        "tagger": _tagger,
+        "encoder": lambda source: _encoder(source, device),
+        "masked_lm": lambda source: _masked_lm(source, device),
+    }
+    return Resources(**{name: makers[name](sources[name]) for name in NEEDS[recipe]})
 
 
 def check_resources(
     scale: str,
+    recipe: str = "textfooler",
+    *,
     neighbours: str | Path | None = None,
     tagger: str | None = None,
     encoder: str | Path | None = None,
+    masked_lm: str | Path | None = None,
 ) -> None:
     """What `resources_for` would refuse, as far as it shows without loading anything large.
 
     raises   BadInput for anything unknown or missing, with where to get it
     """
+    recipe_named(recipe)  # refuses an unknown one
+    sources = _sources(scale, neighbours, tagger, encoder, masked_lm)
+    checks = {
+        "neighbours": _check_neighbours,
+        "tagger": _check_tagger,
+        "encoder": _check_encoder,
+        "masked_lm": _check_masked_lm,
+    }
+    for name in NEEDS[recipe]:
+        checks[name](sources[name])
+
+
+def _sources(
+    scale: str,
+    neighbours: str | Path | None,
+    tagger: str | None,
+    encoder: str | Path | None,
+    masked_lm: str | Path | None,
+) -> dict[str, Any]:
+    """Where each resource comes from: what is given, otherwise what the scale says."""
     mini = scale == "mini"
-    source = neighbours or ("mini" if mini else None)
+    return {
+        "neighbours": neighbours or ("mini" if mini else None),
+        "tagger": tagger or ("mini" if mini else "nltk"),
+        "encoder": str(encoder or ("mini" if mini else "use")),
+        "masked_lm": masked_lm or settings(scale).backbone,
+    }
+
+
+def _check_neighbours(source: str | Path | None) -> None:
     if source is None:
         _neighbours(source)  # refuses
     elif source != "mini":
         check_vector_file(source)
-    if tagger != "mini" and not (mini and tagger is None):
-        _tagger(tagger or "nltk")
-    name = str(encoder or ("mini" if mini else "use"))
+
+
+def _check_tagger(name: str) -> None:
+    if name != "mini":
+        _tagger(name)
+
+
+def _check_encoder(name: str) -> None:
     if name == "use" or name.startswith("use:"):
         if find_spec("tensorflow_hub") is None:
             _encoder(name, None)  # refuses
@@ -173,6 +182,12 @@ def check_resources(
             _encoder(name, None)  # refuses
         for path in Path(name).glob("*.safetensors"):
             check_safetensors(path)
+
+
+def _check_masked_lm(name: str | Path) -> None:
+    from mvp_skill.masked_lm_candidates import check_masked_lm
+
+    check_masked_lm(name)
 
 
 def _neighbours(source: str | Path | None) -> Neighbours:
@@ -205,3 +220,9 @@ def _encoder(name: str, device: str | None) -> Encoder:
     if name == "use" or name.startswith("use:"):
         return UniversalSentenceEncoder(name.partition(":")[2] or USE_URL)
     return BackboneEncoder(name, device)
+
+
+def _masked_lm(name: str | Path, device: str | None) -> MaskedLM:
+    from mvp_skill.masked_lm_candidates import MaskedLMCandidates
+
+    return MaskedLMCandidates(name, device)

@@ -1,25 +1,35 @@
-"""Attacks: recipes as bills of materials, and the run over examples with a log.
+"""The run of an attack over examples, with a log.
 
-    log = attack(victim, examples, "textfooler", task=task, resources=resources_for("mini"))
+    resources = resources_for("mini", "textbugger")
+    log = attack(victim, examples, "textbugger", task=task, resources=resources)
     log.to_frame()
 
-TextAttack does the attacking: search, goal function, transformation and constraints are its own.
+TextAttack does the attacking; `attack_recipes` says what each attack is made of.
 """
 
 import logging
 import random
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mvp_skill.attack_inputs import Row, check_options, check_victim, made_of, rows_of
+from mvp_skill.attack_inputs import (
+    Row,
+    check_options,
+    check_recipe_options,
+    check_victim,
+    made_of,
+    rows_of,
+)
 from mvp_skill.attack_log import AttackLog
+from mvp_skill.attack_parts import WINDOW as WINDOW  # notebooks find all of an attack here
+from mvp_skill.attack_recipes import NEEDS, recipe_named
 from mvp_skill.attack_resources import Resources
 from mvp_skill.errors import BadInput
-from mvp_skill.stop_words import textfooler_stop_words
+from mvp_skill.stop_words import stop_words_of
 from mvp_skill.textattack_import import textattack
 
 if TYPE_CHECKING:
@@ -33,70 +43,6 @@ if TYPE_CHECKING:
     Victim = Callable[[list[str] | list[tuple[str, ...]]], Tensor]  # logits [batch, class]
     Oracle = Callable[[str, list[str], list[str], int], str]
 
-MIN_WORD_COSINE = 0.5  # TextFooler's released code; its paper says 0.7
-MIN_ANGULAR_SIMILARITY = 0.840845057  # 1 - 0.5 / pi, which is a cosine of 0.8776
-WINDOW = 15  # words around the change that the encoder compares; shorter texts always pass
-
-
-def textfooler(
-    victim: "Victim",
-    task: "Task",
-    resources: Resources,
-    *,
-    query_budget: int | None = None,
-    batch_size: int = 32,
-) -> "Attack":
-    """TextFooler (Jin et al. 2020) as the code of the MVP paper uses it.
-
-    It differs from TextAttack's recipe in two lines: the limit on changed words, per task, and the
-    frozen columns (BoolQ's question). The constraints are checked in the order written, each on
-    what the one before let through. No query budget unless one is given.
-    """
-    ta = textattack()
-    from mvp_skill.attack_constraints import EncoderSimilarity, VictimWrapper, quiet
-
-    embedding = resources.neighbours.embedding()
-    constraints = [
-        ta.constraints.pre_transformation.RepeatModification(),
-        ta.constraints.pre_transformation.StopwordModification(stopwords=textfooler_stop_words()),
-        # Freezes nothing unless the labels are equal in order too, hence a list like TextAttack's.
-        ta.constraints.pre_transformation.InputColumnModification(
-            list(task.columns), set(task.frozen)
-        ),
-        # Counts the words of all columns, frozen ones and stop words included; rounds up.
-        # Authors' attacker(): 0.1 or 0.3 by data set; their recipe file says 0.3 for all.
-        ta.constraints.overlap.MaxWordsPerturbed(max_percent=task.max_perturbed_fraction),
-        ta.constraints.semantics.WordEmbeddingDistance(embedding, min_cos_sim=MIN_WORD_COSINE),
-        resources.tagger.constraint(),
-        EncoderSimilarity(
-            resources.encoder,
-            threshold=resources.encoder.least_similarity or MIN_ANGULAR_SIMILARITY,
-            metric="angular",
-            compare_against_original=False,  # with the current text
-            window_size=WINDOW,
-            skip_text_shorter_than_window=True,
-        ),
-    ]
-    with quiet():
-        goal = ta.goal_functions.UntargetedClassification(
-            VictimWrapper(victim),
-            query_budget=float("inf") if query_budget is None else query_budget,
-            model_batch_size=batch_size,
-        )
-    swap = ta.transformations.WordSwapEmbedding(resources.neighbours.k, embedding)
-    search = ta.search_methods.GreedyWordSwapWIR(wir_method="delete")
-    return ta.Attack(goal, constraints, swap, search)
-
-
-RECIPES: dict[str, Callable[..., "Attack"]] = {"textfooler": textfooler}
-
-
-def recipe_named(name: str) -> Callable[..., "Attack"]:
-    """The recipe of that name; BadInput with the allowed names if there is none."""
-    if name not in RECIPES:
-        raise BadInput(f"Unknown attack {name!r}; the attacks are {', '.join(sorted(RECIPES))}.")
-    return RECIPES[name]
-
 
 def attack(
     victim: "Victim",
@@ -109,6 +55,7 @@ def attack(
     seed: int = 0,
     query_budget: int | None = None,
     batch_size: int = 32,
+    recipe_options: Mapping[str, Any] | None = None,
     oracle: "Oracle | None" = None,
     log_path: str | Path | None = None,
     progress: bool = True,
@@ -116,9 +63,11 @@ def attack(
     """Attack the victim on one example after the other, in evaluation mode, without gradients.
 
     examples     rows with `texts` (a list, one text per column of the task) and `label`
+    recipe       a name in `attack_recipes.RECIPES`
     victim_key   names the trained victim in the log; needed with `log_path`
-    seed         each example has its own seed from this one and its index, so that a recipe that
-                 draws gives the same result in any order (TextFooler draws nothing)
+    seed         an attack that draws has a seed per example, made from this one, the recipe and the
+                 example's texts: the result depends neither on the order nor on the other examples
+    recipe_options   what only this recipe has, such as misspelling's {"max_words": 2}
     oracle       oracle(task name, texts, attacked texts, label) -> "kept", "changed" or
                  "undecidable", asked about every successful attack
     log_path     JSON-lines file; an attack that was stopped goes on where it was
@@ -137,17 +86,18 @@ def attack(
     check_options(query_budget, batch_size)
     rows = rows_of(examples, task)
     options = {"query_budget": query_budget, "batch_size": batch_size}
+    options |= check_recipe_options(recipe, make, recipe_options or {})
     with evaluation_mode(victim):
         check_victim(victim, rows, task)
         run = make(victim, task, resources, **options)
         parameters = {"recipe": recipe, "victim": victim_key, "seed": seed, **options}
-        parameters |= {"oracle": oracle is not None, **made_of(task, resources, rows)}
+        parameters |= {"oracle": oracle is not None, **stop_words_of(run)}
+        parameters |= made_of(task, resources.fingerprints(NEEDS[recipe]), rows)
         log = AttackLog(parameters, log_path)
         with tqdm(total=len(rows), initial=len(log), desc=recipe, disable=not progress) as bar:
             for index in range(len(log), len(rows)):
-                record = _attack_one(
-                    run, task, rows[index], oracle, derived_seed(seed, recipe, index)
-                )
+                row = rows[index]
+                record = _attack_one(run, task, row, oracle, derived_seed(seed, recipe, *row.texts))
                 log.append({"index": index, **record})
                 bar.set_postfix(Counter(r["outcome"] for r in log.records), refresh=False)
                 bar.update()
@@ -182,16 +132,27 @@ def _outcome(result: "AttackResult") -> dict:
     """What TextAttack found, in the words of the log."""
     original, attacked = result.original_result, result.perturbed_result
     n_words = original.attacked_text.num_words
-    changed = original.attacked_text.all_words_diff(attacked.attacked_text)
     return {
         "clean_pred": int(original.output),
         "attacked_pred": int(attacked.output),
         "outcome": _OUTCOMES[type(result).__name__],
         "n_queries": int(result.num_queries),
-        "perturbed_fraction": len(changed) / max(1, n_words),
+        "perturbed_fraction": _n_changed(original.attacked_text, attacked.attacked_text)
+        / max(1, n_words),
         "n_words": n_words,
         "attacked_texts": _column_texts(attacked.attacked_text.tokenizer_input),
     }
+
+
+def _n_changed(original: "AttackedText", attacked: "AttackedText") -> int:
+    """Words of the original that are not the same any more.
+
+    By the map of word places that TextAttack keeps. Its own count compares words of the same
+    number, so after a word that a space has split every word would count as changed.
+    """
+    places = attacked.attack_attrs["original_index_map"]  # [word]
+    pairs = zip(original.words, places, strict=True)
+    return sum(place < 0 or attacked.words[place] != word for word, place in pairs)
 
 
 _OUTCOMES = {

@@ -52,17 +52,17 @@ def _check_method(method: str | None, scale: Scale) -> None:
 def _check_attack(parameters: dict[str, Any], scale: Scale) -> None:
     from mvp_skill.attack_inputs import check_options
     from mvp_skill.attack_resources import check_resources
-    from mvp_skill.attacks import recipe_named
 
-    recipe_named(parameters["ATTACK"])
     check_options(parameters.get("QUERY_BUDGET"), 1)
     wanted = parameters.get("N_ATTACKED")
     if wanted is not None and scale.n_test is not None and wanted > scale.n_test:
         raise BadInput(
             f"N_ATTACKED is {wanted}, but there are {scale.n_test} test examples; give N_TEST too."
         )
-    names = ("NEIGHBOURS", "TAGGER", "ENCODER")
-    check_resources(scale.name, *(parameters.get(name) for name in names))
+    names = ("NEIGHBOURS", "TAGGER", "ENCODER", "MASKED_LM")
+    given = {name.lower(): parameters.get(name) for name in names}
+    given["masked_lm"] = given["masked_lm"] or scale.backbone
+    check_resources(scale.name, parameters["ATTACK"], **given)
 
 
 def _check_seed(seed: Any) -> None:

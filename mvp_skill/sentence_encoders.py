@@ -24,8 +24,8 @@ class BackboneEncoder:
         encoder.encode(sentences) -> [batch, d_model]   float32, on the CPU
 
         centre             [d_model] subtracted from every vector; nothing if None
-        least_similarity   angular similarity that an attack asks for with this encoder; the
-                           recipe's own if None
+        least_similarity   angular similarity that an attack asks for of the words around a
+                           change; the recipe's own if None
 
     Every different sentence is encoded once, in batches of similar length; vectors are kept until
     `clear_cache`, which TextAttack calls after each example. So what an example's result depends on

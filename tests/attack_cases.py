@@ -3,13 +3,17 @@
 Words of one group are near each other (cosine above 0.9), words of different groups are not.
 """
 
+import sys
+import types
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from mvp_skill.attack_resources import LexiconTagger, Resources
+from mvp_skill.attack_resources import Resources
+from mvp_skill.attacks import attack
 from mvp_skill.neighbours import Neighbours
+from mvp_skill.taggers import LexiconTagger
 from mvp_skill.tasks import Task
 
 GROUPS = {
@@ -66,8 +70,23 @@ class CountingEncoder:
         self.asked.append("<cleared>")
 
 
+class PlannedMaskedLM:
+    """A masked language model that expects the words of the same group."""
+
+    fingerprint = "planned"
+
+    def candidates(self, text, spans, k):
+        groups = {word: group for group in GROUPS.values() for word in group}
+        return [list(groups.get(text[start:end], ()))[:k] for start, end in spans]
+
+
 def resources(encoder=None):
-    return Resources(neighbours(), LexiconTagger(TAGS), encoder or CountingEncoder())
+    tagger = LexiconTagger(TAGS)
+    return Resources(neighbours(), tagger, encoder or CountingEncoder(), PlannedMaskedLM())
+
+
+def fake_hub(monkeypatch, load):
+    monkeypatch.setitem(sys.modules, "tensorflow_hub", types.SimpleNamespace(load=load))
 
 
 class BagOfWords:
@@ -102,3 +121,28 @@ MIXED = examples(
     (f"a good film {FILLER}", 1),  # over 15 words: the encoder is asked
     ("nothing to swap here", 1),
 )
+
+
+def random_table(n_words=13, d=7, k=5, seed=0):
+    vectors = np.random.default_rng(seed).normal(size=(n_words, d)).astype(np.float32)
+    return Neighbours([f"word{i}" for i in range(n_words)], vectors, k)
+
+
+def run(victim, rows, task=ONE, encoder=None, **options):
+    options = {"progress": False, **options}
+    return attack(victim, rows, task=task, resources=resources(encoder), **options)
+
+
+def one(victim, text, label, task=ONE, encoder=None, **options):
+    return run(victim, examples((text, label)), task, encoder, **options).records[0]
+
+
+def changed(record):
+    before, after = (" ".join(record[name]).split() for name in ("texts", "attacked_texts"))
+    assert len(before) == len(after)
+    return [(a, b) for a, b in zip(before, after, strict=True) if a != b]
+
+
+def tie(n_words):
+    """A sentence of `n_words` words with one that the attack can turn: good to okay."""
+    return " ".join(["good", *FILLER.split()][:n_words])

@@ -7,6 +7,10 @@ compared in place; the answer is
     "changed"      it has another label, or none any more (as much praise as blame, say)
     "undecidable"  the lexicon and the grammar do not tell (an unknown word, words added or lost)
 
+A misspelt word is read as the word it came from, as people do without trouble if its ends are in
+place: a look-alike letter as the letter, a word cut in two as one, and a typo (see `is_typo`) as
+the word without it. Only if the typo is a word of the mini world itself, the text says that word.
+
 Exchanging a word for a synonym in the same form keeps every label, if it is one in every sense of
 the old word ("moving" may be touching or shifting). Beyond that, reviews, news and acts are read
 again from their words; the pair tasks, whose labels depend on both texts, are not.
@@ -15,20 +19,25 @@ again from their words; the pair tasks, whose labels depend on both texts, are n
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from os.path import commonprefix
 
+from mvp_skill.look_alikes import as_seen
 from mvp_skill.mini import lexicon
+from mvp_skill.mini.grammar import SLOT, patterns
 from mvp_skill.mini.news import TOPICS
 
 WORD = re.compile(r"[a-z]+|[^\sa-z]")
 NEGATIONS = {"not", "never", "hardly", "nothing", "nobody", "no", "neither", "without"}
 CLAUSE_ENDS = {".", ",", ";", ":", "?", "but", "yet", "while", "however", "although", "though"}
 SENTENCE_ENDS = {".", "?"}
+SHORTEST_TYPO = 4  # letters of the word before it; in a shorter one, a letter is too much of it
 TURNING = {"not", "refused", "no", "nobody", "stopped", "never"}
 
 
 def words_of(text: str) -> list[str]:
-    """Words and marks of a text in lower case."""
-    return WORD.findall(text.lower())
+    """Words and marks of a text in lower case, as a reader sees them."""
+    return WORD.findall(as_seen(text.lower()))
 
 
 def parts(words: Sequence[str], ends: set[str]) -> list[list[str]]:
@@ -132,6 +141,42 @@ def synonym_exchanges(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> t
     return sum(b in words.synonyms(a) for a, b in exchanged), len(exchanged)
 
 
+@cache
+def vocabulary() -> frozenset[str]:
+    """Every word that the mini world can say: those of the lexicon, and those between the slots."""
+    spoken = " ".join(SLOT.sub(" ", str(pattern)) for pattern in patterns().values())
+    return frozenset(lexicon.load().readings) | frozenset(words_of(spoken))
+
+
+def is_typo(word: str, written: str) -> bool:
+    """Whether `written` is `word` with one slip of the keyboard inside it.
+
+    One letter more, less or other, or two neighbours swapped; the first and the last letter in
+    place; at least SHORTEST_TYPO letters before. What is a word itself is none.
+    """
+    if len(word) < SHORTEST_TYPO or written in vocabulary():
+        return False
+    if word[0] != written[:1] or word[-1] != written[-1:]:
+        return False
+    same = len(commonprefix([word, written]))
+    old, new = word[same:], written[same:]  # from the first difference on
+    other, more, less = old[1:] == new[1:], old == new[1:], old[1:] == new
+    swapped = old[:2] == new[1::-1] and old[2:] == new[2:]
+    return other or more or less or swapped
+
+
+def as_meant(words: Sequence[str], original: Sequence[str]) -> list[str]:
+    """The words with what is only misspelt read as the original word in its place."""
+    read, left = [], list(words)
+    for word in original:
+        if len(left) > 1 and left[0] + left[1] == word:  # a space in the word
+            left[:2] = [word]
+        if left:
+            written = left.pop(0)
+            read.append(word if is_typo(word, written) else written)
+    return read + left
+
+
 READERS: dict[str, Callable[[Sequence[str]], int | None]] = {
     "mini_films": read_review,
     "mini_restaurants": read_review,
@@ -143,7 +188,7 @@ READERS: dict[str, Callable[[Sequence[str]], int | None]] = {
 def verdict(task: str, texts: Sequence[str], changed: Sequence[str], label: int) -> str:
     """ "kept", "changed" or "undecidable" for a task's texts before and after an attack."""
     old = [words_of(text) for text in texts]
-    new = [words_of(text) for text in changed]
+    new = [as_meant(words_of(y), x) for x, y in zip(old, changed, strict=True)]
     if [len(words) for words in old] != [len(words) for words in new]:
         return "undecidable"
     pairs = [(a, b) for x, y in zip(old, new, strict=True) for a, b in zip(x, y, strict=True)]
@@ -151,6 +196,6 @@ def verdict(task: str, texts: Sequence[str], changed: Sequence[str], label: int)
     words = lexicon.load()
     if all(words.same_in_every_sense(a, b) for a, b in exchanged):
         return "kept"
-    if task not in READERS or not all(b in words.readings for _, b in exchanged):
+    if task not in READERS or not all(b in vocabulary() for _, b in exchanged):
         return "undecidable"
     return "kept" if READERS[task](new[0]) == label else "changed"
