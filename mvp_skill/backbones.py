@@ -6,6 +6,8 @@ never a plain pickle; and a truncated file is found from its header, before a mo
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,11 @@ if TYPE_CHECKING:
 
 _WEIGHTS = Path(__file__).parent / "mini" / "weights"
 SHIPPED = {"mini-roberta": _WEIGHTS / "roberta", "mini-t5": _WEIGHTS / "t5"}
-KINDS = {"masked_lm": "AutoModelForMaskedLM", "seq2seq": "AutoModelForSeq2SeqLM"}
+KINDS = {
+    "masked_lm": "AutoModelForMaskedLM",
+    "seq2seq": "AutoModelForSeq2SeqLM",
+    "causal_lm": "AutoModelForCausalLM",
+}
 _LOCAL = {"local_files_only": True, "trust_remote_code": False}
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model")
 
@@ -34,12 +40,10 @@ def load_backbone(
     raises    BadInput for an unknown kind, a missing, truncated or unsuitable checkpoint, a
               hub out of reach
     """
-    if kind not in KINDS:
-        raise BadInput(f"Unknown kind of backbone {kind!r}; use {', '.join(KINDS)}.")
-    folder = backbone_folder(name_or_folder)
+    folder = _folder_for(name_or_folder, kind)
     import transformers  # after the checks, because it takes seconds
 
-    try:
+    with _said_as_bad_input(folder, kind):
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **_LOCAL)
         model, loading = getattr(transformers, KINDS[kind]).from_pretrained(
             folder,
@@ -48,11 +52,44 @@ def load_backbone(
             output_loading_info=True,
             **_LOCAL,
         )
-    except Exception as error:  # the libraries raise anything from OSError to AttributeError
-        cause = str(error).strip().split("\n")[0]
-        raise BadInput(f"Backbone {folder} cannot be loaded as {kind} ({cause}).") from error
     _check_nothing_is_random(folder, kind, loading)
     return model.eval(), tokenizer
+
+
+def untrained_backbone(
+    name_or_folder: str | Path, kind: str, seed: int
+) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+    """A model with the backbone's configuration and random weights, and the backbone's tokenizer.
+
+    The weights are drawn as the library does before pretraining; the seed alone decides them.
+
+        kind      one of KINDS
+        raises    BadInput as `load_backbone`
+    """
+    folder = _folder_for(name_or_folder, kind)
+    import torch
+    import transformers
+
+    with _said_as_bad_input(folder, kind), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **_LOCAL)
+        config = transformers.AutoConfig.from_pretrained(folder, **_LOCAL)
+        model = getattr(transformers, KINDS[kind]).from_config(config, dtype=torch.float32)
+    return model.eval(), tokenizer
+
+
+def model_type_of(name_or_folder: str | Path) -> str:
+    """The library's name for the architecture of a backbone, such as "roberta".
+
+    raises   BadInput as `backbone_folder`, or if config.json does not say it
+    """
+    path = backbone_folder(name_or_folder) / "config.json"
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["model_type"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(
+            f"{path} does not say which model_type it is of ({error}); copy or download it again."
+        ) from error
 
 
 def backbone_folder(name_or_folder: str | Path) -> Path:
@@ -120,6 +157,22 @@ def _tensor_bytes(path: Path, header: bytes) -> int:
         raise BadInput(
             f"{path} has a damaged safetensors header ({error}); copy or download it again."
         ) from error
+
+
+def _folder_for(name_or_folder: str | Path, kind: str) -> Path:
+    if kind not in KINDS:
+        raise BadInput(f"Unknown kind of backbone {kind!r}; use {', '.join(KINDS)}.")
+    return backbone_folder(name_or_folder)
+
+
+@contextmanager
+def _said_as_bad_input(folder: Path, kind: str) -> Iterator[None]:
+    """Whatever goes wrong in loading is said in one sentence: the first line of the cause."""
+    try:
+        yield
+    except Exception as error:  # the libraries raise anything from OSError to AttributeError
+        cause = str(error).strip().split("\n")[0]
+        raise BadInput(f"Backbone {folder} cannot be loaded as {kind} ({cause}).") from error
 
 
 def _from_hub(name: str) -> Path:

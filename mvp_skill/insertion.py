@@ -12,11 +12,15 @@ guaranteed by construction and held by tests:
   word, and the space after it belongs to the first word of the text. (The authors' code has a
   lone-space token in both places, which pretraining text hardly contains.)
 
+GPT-2 has no special tokens around texts: a row is the text and the template after it, and a newline
+stands between the texts of a pair. An empty text is read as <|endoftext|>, which starts a document
+for it, so that no row is without tokens.
+
 Source: Raman et al. 2023, section 3, and the authors' code.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,8 +28,12 @@ from torch import Tensor
 
 from mvp_skill.errors import BadInput
 from mvp_skill.prompts import Template
+from mvp_skill.template_ids import EMPTY, NO_TEMPLATE, template_ids
 
-EMPTY = np.empty(0, dtype=np.int64)
+if TYPE_CHECKING:
+    from mvp_skill.victims import VictimSettings
+
+PAIR_SEPARATOR = "\n"  # where the tokenizer has no special tokens for pairs (GPT-2)
 
 
 class Record(NamedTuple):
@@ -44,17 +52,6 @@ class Record(NamedTuple):
         return len(self.opening) + len(self.second)
 
 
-class TemplateIds(NamedTuple):
-    """One template as token ids; the bare text of MLP-FT is the template without ids."""
-
-    ids: np.ndarray
-    front: bool
-    spaced: bool
-    """Whether a space stands between a front template and the text."""
-    mask_offset: int
-    """Index of the mask in `ids`; -1 without a template."""
-
-
 class Rows(NamedTuple):
     """What the encoder reads, right-padded to the longest row; all tensors are integers."""
 
@@ -65,7 +62,8 @@ class Rows(NamedTuple):
     token_type_ids: Tensor | None
     """[batch * template, position], or None where the backbone does not know them (RoBERTa)"""
     mask_position: Tensor
-    """[batch, template]; -1 without a template"""
+    """[batch, template], where label words are read: the mask, or the last token where the
+    backbone has no mask (GPT-2); -1 without a template"""
 
     def to(self, device: torch.device | str) -> "Rows":
         """The same rows on another device."""
@@ -101,8 +99,10 @@ class Insertion:
         self.tokenizer, self.n_columns = tokenizer, n_columns
         self.frozen = frozenset(frozen) if n_columns == 2 else frozenset()
         self.templates = [template_ids(template, tokenizer) for template in templates]
-        self.templates = self.templates or [TemplateIds(EMPTY, False, False, -1)]
+        self.prompted, self.templates = bool(templates), self.templates or [NO_TEMPLATE]
         self.frame = _frame(tokenizer, n_columns)
+        has_pad = tokenizer.pad_token_id is not None  # without one any token does: nothing reads it
+        self.pad_id = tokenizer.pad_token_id if has_pad else tokenizer.eos_token_id
         taken = _lengths(self.frame).sum() + _lengths([t.ids for t in self.templates])
         self.room = max_length - taken  # [template]
         if self.room.min() < n_columns:
@@ -110,6 +110,17 @@ class Insertion:
                 f"{max_length} tokens leave no room for a text beside the longest template; use a "
                 "shorter template, a larger max_length or a backbone that reads longer inputs."
             )
+
+    @classmethod
+    def for_victim(cls, tokenizer: Any, settings: "VictimSettings") -> "Insertion":
+        """With the templates, lengths and columns of a victim."""
+        return cls(
+            tokenizer,
+            [Template(pattern) for pattern in settings.templates],
+            max_length=settings.max_length,
+            n_columns=settings.n_columns,
+            frozen=settings.frozen,
+        )
 
     def encode(self, texts: Sequence[str] | Sequence[tuple[str, str]]) -> list[Record]:
         """Token ids of texts or pairs; white space around a text does not count.
@@ -137,6 +148,10 @@ class Insertion:
                     f"Every text of this task is {wanted}; this one is not: {example!r}."
                 )
         return examples
+
+    def every_row(self, records: Sequence[Record]) -> Rows:
+        """Each record through every template (as it is, if there are none)."""
+        return self.rows(records, np.tile(np.arange(len(self.templates)), (len(records), 1)))
 
     def rows(self, records: Sequence[Record], chosen: np.ndarray) -> Rows:
         """Lay templates around records; the rows of one record follow each other.
@@ -166,15 +181,15 @@ class Insertion:
         front = np.array([template.front for template in templates])
         offset = np.array([template.mask_offset for template in templates])
         before = np.where(front, lengths[:, 0], lengths[:, :5].sum(axis=1))  # the template
-        mask_position = np.where(offset < 0, -1, before + offset).reshape(chosen.shape)
-        return self._lay_out(segments, lengths, mask_position)
+        mask_position = before + offset if self.prompted else np.full(len(before), -1)
+        return self._lay_out(segments, lengths, mask_position.reshape(chosen.shape))
 
     def _lay_out(
         self, segments: list[list[np.ndarray]], lengths: np.ndarray, mask_position: np.ndarray
     ) -> Rows:
         n_tokens = lengths.sum(axis=1, keepdims=True)
         filled = np.arange(n_tokens.max()) < n_tokens  # [batch * template, position]
-        input_ids = np.full(filled.shape, self.tokenizer.pad_token_id)
+        input_ids = np.full(filled.shape, self.pad_id)
         pieces = [piece for row in zip(*segments, strict=True) for piece in row]
         input_ids[filled] = np.concatenate(pieces)
         return Rows(
@@ -199,20 +214,8 @@ class Insertion:
         encoded = self.tokenizer(
             texts, add_special_tokens=False, split_special_tokens=True, verbose=False
         )
-        return [np.array(ids, dtype=np.int64) for ids in encoded["input_ids"]]
-
-
-def template_ids(template: Template, tokenizer: Any) -> TemplateIds:
-    """A template as token ids, computed once."""
-    ids = template.token_ids(tokenizer)
-    spaced = template.front and template.body[-1:].isspace()
-    space = tokenizer.encode(" ", add_special_tokens=False)
-    if template.front and ids[:1] == space:
-        ids = ids[1:]  # nothing stands before it that it could run into
-    if spaced and ids[-1:] == space:
-        ids = ids[:-1]  # the space goes to the first word of the text
-    offset = ids.index(tokenizer.mask_token_id)
-    return TemplateIds(np.array(ids, dtype=np.int64), template.front, spaced, offset)
+        nothing = [] if len(self.frame[0]) else [self.tokenizer.eos_token_id]
+        return [np.array(ids or nothing, dtype=np.int64) for ids in encoded["input_ids"]]
 
 
 def shortened(
@@ -243,6 +246,8 @@ def _frame(tokenizer: Any, n_columns: int) -> list[np.ndarray]:
     is_text = np.array(encoded["special_tokens_mask"]) == 0
     first, last = np.flatnonzero(is_text)[[0, -1]]
     between = ids[first:last][~is_text[first:last]]
+    if n_columns == 2 and not len(between):
+        between = np.array(tokenizer.encode(PAIR_SEPARATOR, add_special_tokens=False))
     return [ids[:first], between, ids[last + 1 :]]
 
 

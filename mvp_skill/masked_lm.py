@@ -1,4 +1,4 @@
-"""Where a masked language model keeps its encoder and its head, for the model types we support."""
+"""Where a language model keeps its encoder and its head, for the model types we support."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,8 +13,10 @@ from mvp_skill.insertion import Rows
 class Layout(NamedTuple):
     """One model type of the library."""
 
+    kind: str
+    """How it is loaded: a key of `backbones.KINDS`. A causal one has no mask and no `<s>`."""
     encoder: str
-    """Attribute of the masked language model that holds the encoder."""
+    """Attribute of the language model that holds the encoder."""
     transform: Callable[[nn.Module, Tensor], Tensor]
     """(model, hidden [..., hidden]) -> what the decoder multiplies with the word embeddings."""
     n_positions: Callable[..., int]
@@ -32,17 +34,28 @@ def _bert_transform(model: nn.Module, hidden: Tensor) -> Tensor:
 LAYOUTS = {
     # RoBERTa counts positions from the padding id + 1 on.
     "roberta": Layout(
+        "masked_lm",
         "roberta",
         _roberta_transform,
         lambda config: config.max_position_embeddings - config.pad_token_id - 1,
     ),
-    "bert": Layout("bert", _bert_transform, lambda config: config.max_position_embeddings),
+    "bert": Layout(
+        "masked_lm", "bert", _bert_transform, lambda config: config.max_position_embeddings
+    ),
+    # GPT-2's encoder ends with the layer norm; its head is the word embeddings and nothing else.
+    "gpt2": Layout(
+        "causal_lm", "transformer", lambda _, hidden: hidden, lambda config: config.n_positions
+    ),
 }
 
 
 def layout_of(model: nn.Module) -> Layout:
-    """The layout of a masked language model; BadInput for a type without an entry in LAYOUTS."""
-    model_type = model.config.model_type
+    """The layout of a language model of the library."""
+    return layout_named(model.config.model_type)
+
+
+def layout_named(model_type: str) -> Layout:
+    """The layout of a model type; BadInput for one without an entry in LAYOUTS."""
     if model_type not in LAYOUTS:
         raise BadInput(
             f"A backbone of type {model_type!r} cannot be a victim yet; use one of type "
@@ -54,22 +67,24 @@ def layout_of(model: nn.Module) -> Layout:
 def last_hidden_state(encoder: nn.Module, rows: Rows) -> Tensor:
     """Last layer of the encoder, [batch * template, position, hidden]."""
     inputs = {"input_ids": rows.input_ids, "attention_mask": rows.attention_mask}
+    inputs["use_cache"] = False  # GPT-2 would otherwise keep keys and values of all layers
     if rows.token_type_ids is not None:
         inputs["token_type_ids"] = rows.token_type_ids
     return encoder(**inputs).last_hidden_state
 
 
 def word_scores(model: nn.Module, hidden: Tensor, word_ids: Tensor) -> Tensor:
-    """Masked-LM logits of some words only, equal to those columns of the full head.
+    """Logits of some words only, equal to those columns of the full head.
 
     The decoder's rows *are* the word embeddings (tied); they are looked up, not copied, so that
     training moves the input embeddings of the label words too.
 
-        hidden     [row, hidden], the encoder's states at the masks
+        hidden     [row, hidden], the encoder's states where the words are read
         word_ids   [word]
         returns    [row, word]
     """
     decoder = model.get_output_embeddings()
     features = layout_of(model).transform(model, hidden)  # [row, hidden]
     # embedding: its backward pass is deterministic on a GPU, that of plain indexing is slow there
-    return F.linear(features, F.embedding(word_ids, decoder.weight), decoder.bias[word_ids])
+    bias = None if decoder.bias is None else decoder.bias[word_ids]  # GPT-2 has none
+    return F.linear(features, F.embedding(word_ids, decoder.weight), bias)

@@ -1,4 +1,4 @@
-"""MLP-FT: the masked language model without its head, under a fresh one."""
+"""MLP-FT: the language model without its head, under a fresh one."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mvp_skill.heads import head_dropout, initialise
 from mvp_skill.insertion import Insertion, Record, Rows
 from mvp_skill.masked_lm import last_hidden_state, layout_of
 from mvp_skill.prediction import predict
-from mvp_skill.seeding import derived_seed
 
 if TYPE_CHECKING:
     from mvp_skill.victims import VictimSettings
@@ -20,7 +20,9 @@ class MLPFT(nn.Module):
     """Fine-tuning through a fresh head on the state of `<s>`: the usual baseline, MLP-FT.
 
     dropout -> dense -> tanh -> dropout -> linear, as in RobertaForSequenceClassification, for every
-    backbone. (For BERT the library takes dense from the pretrained pooler instead.)
+    masked language model. (For BERT the library takes dense from the pretrained pooler instead.)
+
+    DenseLPFT is the same model; its last layer starts from a probe, see `lpft`.
 
     Source: Raman et al. 2023, section 3.
     """
@@ -29,24 +31,12 @@ class MLPFT(nn.Module):
         super().__init__()
         config = backbone.config
         self.settings, self.tokenizer, self.config = settings, tokenizer, config
-        self.insertion = Insertion(
-            tokenizer,
-            templates=(),
-            max_length=settings.max_length,
-            n_columns=settings.n_columns,
-            frozen=settings.frozen,
-        )
+        self.insertion = Insertion.for_victim(tokenizer, settings)
         self.encoder = getattr(backbone, layout_of(backbone).encoder)
-        head_dropout = getattr(config, "classifier_dropout", None)
-        self.dropout = nn.Dropout(
-            config.hidden_dropout_prob if head_dropout is None else head_dropout
-        )
+        self.dropout = head_dropout(config)
         self.dense = nn.Linear(config.hidden_size, config.hidden_size)
         self.out_proj = nn.Linear(config.hidden_size, len(settings.label_names))
-        generator = torch.Generator().manual_seed(derived_seed(settings.seed, "head"))
-        for layer in (self.dense, self.out_proj):
-            nn.init.normal_(layer.weight, std=config.initializer_range, generator=generator)
-            nn.init.zeros_(layer.bias)
+        initialise([self.dense, self.out_proj], config.initializer_range, settings.seed)
 
     def encode(self, texts: Sequence[str] | Sequence[tuple[str, str]]) -> list[Record]:
         """Token ids of texts or pairs."""
@@ -56,13 +46,56 @@ class MLPFT(nn.Module):
         self, records: Sequence[Record], generator: np.random.Generator | None = None
     ) -> Rows:
         """Rows [batch, position] of the bare texts; nothing about them is random."""
-        return self.insertion.rows(records, np.zeros((len(records), 1), dtype=np.int64))
+        return self.insertion.every_row(records)
+
+    def features(self, rows: Rows) -> Tensor:
+        """What the last layer reads, but for its dropout: tanh(dense(state)), [batch, hidden]."""
+        states = last_hidden_state(self.encoder, rows)  # [batch, position, hidden]
+        hidden = self.dropout(states[:, 0])  # [batch, hidden]
+        return torch.tanh(self.dense(hidden))  # [batch, hidden]
+
+    def logits(self, rows: Rows) -> Tensor:
+        """Logits [batch, class]."""
+        return self.out_proj(self.dropout(self.features(rows)))  # [batch, class]
+
+    def forward(self, texts: Sequence[str] | Sequence[tuple[str, str]]) -> Tensor:
+        """Logits of texts, [batch, class]; see `predict`."""
+        return predict(self, texts)
+
+
+class LastTokenFT(nn.Module):
+    """MLP-FT for GPT-2: a fresh linear layer without bias on the state of the last token.
+
+    Only the last token has read the whole text. As in GPT2ForSequenceClassification.
+
+    Source: Raman et al. 2023, and the authors' code.
+    """
+
+    def __init__(self, backbone: nn.Module, tokenizer: Any, settings: "VictimSettings") -> None:
+        super().__init__()
+        config = backbone.config
+        self.settings, self.tokenizer, self.config = settings, tokenizer, config
+        self.insertion = Insertion.for_victim(tokenizer, settings)
+        self.encoder = getattr(backbone, layout_of(backbone).encoder)
+        self.score = nn.Linear(config.hidden_size, len(settings.label_names), bias=False)
+        initialise([self.score], config.initializer_range, settings.seed)
+
+    def encode(self, texts: Sequence[str] | Sequence[tuple[str, str]]) -> list[Record]:
+        """Token ids of texts or pairs."""
+        return self.insertion.encode(texts)
+
+    def collate(
+        self, records: Sequence[Record], generator: np.random.Generator | None = None
+    ) -> Rows:
+        """Rows [batch, position] of the bare texts, padded on the right."""
+        return self.insertion.every_row(records)
 
     def logits(self, rows: Rows) -> Tensor:
         """Logits [batch, class]."""
         states = last_hidden_state(self.encoder, rows)  # [batch, position, hidden]
-        hidden = self.dropout(states[:, 0])  # [batch, hidden]
-        return self.out_proj(self.dropout(torch.tanh(self.dense(hidden))))  # [batch, class]
+        last = rows.attention_mask.sum(dim=1) - 1  # [batch]
+        at_last = states[torch.arange(len(states), device=states.device), last]  # [batch, hidden]
+        return self.score(at_last)  # [batch, class]
 
     def forward(self, texts: Sequence[str] | Sequence[tuple[str, str]]) -> Tensor:
         """Logits of texts, [batch, class]; see `predict`."""

@@ -1,4 +1,4 @@
-"""MVP: the masked language model with its own head, read at the mask of a template."""
+"""MVP: the language model with its own head, read at the mask of a template."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mvp_skill.insertion import Insertion, Record, Rows
 from mvp_skill.masked_lm import last_hidden_state, layout_of, word_scores
 from mvp_skill.prediction import predict
-from mvp_skill.prompts import Template, Verbalizer, pool_templates, pool_words
+from mvp_skill.prompts import Verbalizer, pool_templates, pool_words
 
 if TYPE_CHECKING:
     from mvp_skill.victims import VictimSettings
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 class MVP(nn.Module):
     """Model-tuning via prompts: all weights tuned, label words read at the mask of T templates.
 
-        z[t, w]   masked-LM logit of label word w at the mask of the text in template t
+        z[t, w]   logit of label word w at the mask of the text in template t
         s[t, c]   max (or mean) of z[t, w] over the words w of class c
         S[c]      mean (or max) of s[t, c] over the templates: the logits
 
     No weight is freshly initialised. The head is computed at the mask and for the label words only.
+    GPT-2 has no mask: its templates end there, and the label word is the next one.
 
     Source: Raman et al. 2023, section 3.
     """
@@ -31,13 +32,7 @@ class MVP(nn.Module):
     def __init__(self, backbone: nn.Module, tokenizer: Any, settings: "VictimSettings") -> None:
         super().__init__()
         self.settings, self.tokenizer, self.config = settings, tokenizer, backbone.config
-        self.insertion = Insertion(
-            tokenizer,
-            [Template(pattern) for pattern in settings.templates],
-            max_length=settings.max_length,
-            n_columns=settings.n_columns,
-            frozen=settings.frozen,
-        )
+        self.insertion = Insertion.for_victim(tokenizer, settings)
         self.backbone, self.encoder_name = backbone, layout_of(backbone).encoder
         verbalizer = Verbalizer(settings.label_words)
         word_ids = torch.tensor(verbalizer.token_ids(tokenizer))
@@ -52,12 +47,10 @@ class MVP(nn.Module):
         self, records: Sequence[Record], generator: np.random.Generator | None = None
     ) -> Rows:
         """Rows [batch * template, position]; with a generator perhaps one template at random."""
-        n_templates = len(self.insertion.templates)
-        if generator is not None and self.settings.training_templates == "one":
-            chosen = generator.integers(n_templates, size=(len(records), 1))
-        else:
-            chosen = np.tile(np.arange(n_templates), (len(records), 1))
-        return self.insertion.rows(records, chosen)  # [batch, template]
+        if generator is None or self.settings.training_templates == "all":
+            return self.insertion.every_row(records)
+        chosen = generator.integers(len(self.insertion.templates), size=(len(records), 1))
+        return self.insertion.rows(records, chosen)  # chosen: [batch, template]
 
     def logits(self, rows: Rows) -> Tensor:
         """Logits [batch, class], pooled over words, then over templates."""

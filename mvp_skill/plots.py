@@ -21,10 +21,25 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 # Okabe and Ito's palette, which colour-blind people can tell apart; grey is kept for chance.
-METHOD_COLOURS = {"mlp_ft": "#0072B2", "mvp": "#D55E00"}
-METHOD_NAMES = {"mlp_ft": "MLP-FT", "mvp": "MVP"}
+# In the order of the legends: ever fewer random weights.
+METHOD_COLOURS = {
+    "mlp_ft": "#0072B2",
+    "lpft_dense": "#CC79A7",
+    "projectcls": "#56B4E9",
+    "lpft_sparse": "#E69F00",
+    "clsprompt": "#009E73",
+    "mvp": "#D55E00",
+}
+METHOD_NAMES = {
+    "mlp_ft": "MLP-FT",
+    "lpft_dense": "DenseLPFT",
+    "projectcls": "ProjectCLS",
+    "lpft_sparse": "LPFT",
+    "clsprompt": "CLSPrompt",
+    "mvp": "MVP",
+}
 METRIC_NAMES = {"clean_acc": "clean", "robust_acc": "under attack"}
-OTHER_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
+OTHER_COLOURS = ("#000000", "#F0E442", "#882255", "#999933")
 CHANCE_COLOUR = "#777777"
 # Ways to read the label at a mask (random words are grey), and the steps of an attack.
 READING_COLOURS = {"one template": "#56B4E9", "pooled": "#D55E00", "random words": CHANCE_COLOUR}

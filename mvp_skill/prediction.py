@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mvp_skill.batching import evaluation_batches
-from mvp_skill.insertion import Record
+from mvp_skill.insertion import Record, Rows
 
 # Tokens, with padding, in one batch. It changes speed and memory, not the predictions.
 EVALUATION_TOKENS = {"cpu": 4_096, "cuda": 131_072}
@@ -32,6 +32,20 @@ def predict_records(victim: nn.Module, records: Sequence[Record]) -> Tensor:
     """Logits of encoded texts, [batch, class], fp32 on the CPU."""
     if not records:
         return torch.zeros(0, len(victim.settings.label_names))
+    return in_batches(victim, records, victim.logits)
+
+
+def in_batches(
+    victim: nn.Module, records: Sequence[Record], compute: Callable[[Rows], Tensor]
+) -> Tensor:
+    """What `compute` (of the victim) makes of each record, in their order, fp32 on the CPU.
+
+    In evaluation mode and without gradients, in batches of similar lengths.
+
+        records   at least one
+        compute   rows of several records -> [batch, ...]
+        returns   [batch, ...]
+    """
     device = next(victim.parameters()).device
     templates = victim.insertion.templates
     longest_template = max(len(template.ids) for template in templates)
@@ -39,12 +53,12 @@ def predict_records(victim: nn.Module, records: Sequence[Record]) -> Tensor:
     batches = evaluation_batches(lengths, EVALUATION_TOKENS.get(device.type, 4_096))
     with evaluation_mode(victim), torch.inference_mode():
         parts = [
-            victim.logits(victim.collate([records[index] for index in batch]).to(device)).float()
+            compute(victim.collate([records[index] for index in batch]).to(device)).float()
             for batch in batches
         ]
-        logits = torch.cat(parts).cpu()
+        computed = torch.cat(parts).cpu()
     place = np.argsort(np.concatenate(batches))
-    return logits[place]  # [batch, class]; a copy, which unlike `logits` may meet autograd again
+    return computed[place]  # [batch, ...]; a copy, which unlike `computed` may meet autograd again
 
 
 @contextmanager

@@ -17,7 +17,7 @@ def check_parameters(parameters: dict[str, Any]) -> None:
     raises   BadInput for an unknown scale, task, method, template variant or set of label words;
              label words that are no single tokens; an unknown attack, or one whose resources are
              missing; a count or rate out of range; a data folder or backbone that is missing or
-             damaged; a hub out of reach
+             damaged; a method or a template that the backbone cannot do; a hub out of reach
     """
     scale = _settings(parameters)
     _check_method(parameters.get("METHOD"), scale)
@@ -31,7 +31,8 @@ def check_parameters(parameters: dict[str, Any]) -> None:
         variants = (parameters.get("TEMPLATE_VARIANT"), parameters.get("LABEL_WORDS"))
         _check_prompts(task, *(variant or "default" for variant in variants))
     if "BACKBONE" in parameters:
-        _check_backbone(scale.backbone)
+        asked = (parameters.get("METHOD"), parameters.get("PRETRAINED", True))
+        _check_backbone(scale.backbone, *asked)
         if task is not None:
             _check_tokens(task, scale.backbone, *(variant or "default" for variant in variants))
 
@@ -92,10 +93,10 @@ def _check_prompts(task: str, templates: str, label_words: str) -> None:
 
 
 @cache
-def _check_backbone(name: str) -> None:
-    from mvp_skill.backbones import backbone_folder
+def _check_backbone(name: str, method: str | None, pretrained: bool) -> None:
+    from mvp_skill.victims import check_backbone
 
-    backbone_folder(name)
+    check_backbone(name, method, pretrained=pretrained)
 
 
 @cache
@@ -104,10 +105,11 @@ def _check_tokens(task: str, backbone: str, templates: str, label_words: str) ->
 
     from mvp_skill.backbones import backbone_folder
     from mvp_skill.prompts import prompts_for
+    from mvp_skill.template_ids import template_ids
 
     folder = backbone_folder(backbone)
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     found, verbalizer = prompts_for(task, templates, label_words)
     verbalizer.token_ids(tokenizer)
     for template in found:
-        template.token_ids(tokenizer)
+        template_ids(template, tokenizer)

@@ -35,6 +35,8 @@ class Scale:
     seeds: tuple[int, ...]
 
 
+_METHODS = ("mlp_ft", "mvp", "projectcls", "clsprompt", "lpft_sparse", "lpft_dense")
+
 _MINI = Scale(
     name="mini",
     backbone="mini-roberta",
@@ -45,8 +47,16 @@ _MINI = Scale(
     n_test=1000,
     n_attacked=200,
     batch_size=32,
-    # Of 1e-4, 3e-4 and 1e-3, with seed 0: highest at the first evaluation, as all end at the top.
-    learning_rate={"mlp_ft": 3e-4, "mvp": 1e-4},
+    # MLP-FT, MVP: of 1e-4, 3e-4 and 1e-3, with seed 0: highest at the first evaluation, as all end
+    # at the top. The others: as MLP-FT with a fresh or probed head, as MVP with a pretrained one.
+    learning_rate={
+        "mlp_ft": 3e-4,
+        "mvp": 1e-4,
+        "projectcls": 3e-4,
+        "clsprompt": 1e-4,
+        "lpft_sparse": 3e-4,
+        "lpft_dense": 3e-4,
+    },
     epochs=5,
     eval_every_examples=1000,
     patience=4,
@@ -63,7 +73,7 @@ _SMALL = Scale(
     n_test=1000,
     n_attacked=200,
     batch_size=16,
-    learning_rate={"mlp_ft": 2e-5, "mvp": 2e-5},
+    learning_rate=dict.fromkeys(_METHODS, 2e-5),
     epochs=5,
     eval_every_examples=4000,
     patience=5,
@@ -84,7 +94,7 @@ _PAPER = Scale(
     n_test=None,
     n_attacked=1000,
     batch_size=8,
-    learning_rate={"mlp_ft": 1e-5, "mvp": 1e-5},
+    learning_rate=dict.fromkeys(_METHODS, 1e-5),
     epochs=20,
     eval_every_examples=8000,
     patience=10,

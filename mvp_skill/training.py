@@ -25,6 +25,7 @@ from mvp_skill.epochs import Place, TrainingData, places
 from mvp_skill.errors import BadInput
 from mvp_skill.evaluation import Split, clean_accuracy, encoded
 from mvp_skill.files import read_json, write_json
+from mvp_skill.lpft import start_from_probe
 from mvp_skill.objectives import Batch
 from mvp_skill.seeding import derived_seed, repeatable
 from mvp_skill.train_config import TrainConfig
@@ -73,7 +74,7 @@ def train(
     """
     check_attacker(config.objective, attacker)
     auxiliary = config.objective.auxiliary(victim, config.seed)
-    splits = {name: encoded(victim, data[name], name) for name in ("train", "validation")}
+    splits = _prepared(victim, data)
     parameters = training_parameters(victim, config, splits, attacker)
     key = training_key(parameters)
     folder = None if folder is None else Path(folder)
@@ -114,7 +115,7 @@ def train_or_load(
     """
     folder = Path(folder)
     if (folder / TRAINING_FILE).exists() and (folder / VICTIM_FILE).exists():
-        splits = {name: encoded(victim, data[name], name) for name in ("train", "validation")}
+        splits = _prepared(victim, data)
         parameters = training_parameters(victim, config, splits, attacker)
         stored = read_json(folder / TRAINING_FILE)
         if stored["parameters"] == parameters:
@@ -127,6 +128,16 @@ def train_or_load(
 def evaluate(victim: nn.Module, examples: "Dataset") -> float:
     """Clean accuracy on a split: the share of examples whose largest logit is that of the label."""
     return clean_accuracy(victim, encoded(victim, examples, "evaluation"))
+
+
+def _prepared(victim: nn.Module, data: "DatasetDict") -> dict[str, Split]:
+    """Training and validation as the victim reads them; LPFT's last layer is fitted to them.
+
+    Fitted here, before the parameters of the training are taken: initial weights are among them.
+    """
+    splits = {name: encoded(victim, data[name], name) for name in ("train", "validation")}
+    start_from_probe(victim, splits)
+    return splits
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ Every victim has four parts, and `train`, `attack` and `metrics` use nothing els
     victim.logits(rows)                  logits [batch, class] with gradients
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,18 @@ import torch
 from torch import nn
 
 from mvp_skill import __version__
-from mvp_skill.backbones import load_backbone
+from mvp_skill.backbones import load_backbone, model_type_of, untrained_backbone
+from mvp_skill.clsprompt import CLSPrompt
 from mvp_skill.errors import BadInput
 from mvp_skill.files import read_json, write_json
-from mvp_skill.masked_lm import layout_of
-from mvp_skill.mlp_ft import MLPFT
+from mvp_skill.masked_lm import layout_named, layout_of
+from mvp_skill.mlp_ft import MLPFT, LastTokenFT
 from mvp_skill.mvp import MVP
-from mvp_skill.prompts import prompts_for
+from mvp_skill.projectcls import ProjectCLS
+from mvp_skill.prompts import Template, prompts_for
+from mvp_skill.seeding import derived_seed
 from mvp_skill.tasks import Task, task_named
+from mvp_skill.template_ids import check_appended
 from mvp_skill.weights import read_tensors, set_weights, weights_of, write_tensors
 
 
@@ -44,7 +49,9 @@ class VictimSettings:
     """Columns of a pair that may neither be attacked nor shortened."""
     max_length: int
     seed: int
-    """Of the freshly initialised weights: MLP-FT's head. MVP has none."""
+    """Of all freshly initialised weights: heads, and whole models that are not pretrained."""
+    pretrained: bool = True
+    """False: the weights of the whole model are random, only its size is the backbone's."""
     templates: tuple[str, ...] = ()
     label_words: tuple[tuple[str, ...], ...] = ()
     word_pooling: str = "max"
@@ -53,8 +60,24 @@ class VictimSettings:
     """In training "all" templates for every example, or "one" at random; always all otherwise."""
 
 
-_CLASSES = {"mlp_ft": MLPFT, "mvp": MVP}
-METHODS = tuple(_CLASSES)
+Victim = MLPFT | LastTokenFT | MVP | ProjectCLS | CLSPrompt
+
+# What a method is for a kind of backbone; what is not here cannot be built. A causal language
+# model (GPT-2) has no <s> that has read the text.
+_CLASSES: dict[str, dict[str, type[Victim]]] = {
+    "masked_lm": {
+        "mlp_ft": MLPFT,
+        "mvp": MVP,
+        "projectcls": ProjectCLS,
+        "clsprompt": CLSPrompt,
+        "lpft_sparse": ProjectCLS,
+        "lpft_dense": MLPFT,
+    },
+    "causal_lm": {"mlp_ft": LastTokenFT, "mvp": MVP},
+}
+METHODS = tuple(_CLASSES["masked_lm"])
+UNTRAINED = ("mlp_ft", "mvp", "clsprompt")
+"""Methods that the paper also tries without pretraining."""
 VICTIM_FILE, WEIGHTS_FILE = "victim.json", "model.safetensors"
 
 
@@ -69,8 +92,9 @@ def build_victim(
     template_pooling: str = "mean",
     training_templates: str = "all",
     max_length: int = 512,
+    pretrained: bool = True,
     seed: int = 0,
-) -> MLPFT | MVP:
+) -> Victim:
     """A victim that is not trained yet, on the GPU if there is one.
 
     method                         one of METHODS
@@ -80,26 +104,35 @@ def build_victim(
     word_pooling, template_pooling "max" or "mean"
     training_templates             "all", or "one" at random per example in training
     max_length                     tokens per row, at most what the backbone can read
+    pretrained                     False for random weights throughout; for UNTRAINED only
     seed                           of freshly initialised weights
-    raises                         BadInput for anything unknown, before the backbone is loaded
+    raises                         BadInput for anything unknown, and for what the backbone cannot
+                                   do, before it is loaded
+
+    LPFT's last layer is random until `train` fits its probe to the training data.
     """
     _check("method", method, METHODS)
     _check("word_pooling", word_pooling, ("max", "mean"))
     _check("template_pooling", template_pooling, ("max", "mean"))
     _check("training_templates", training_templates, ("all", "one"))
     task = task_named(task) if isinstance(task, str) else task
-    prompts = {}
-    if method == "mvp":
+    prompts: dict[str, Any] = {}
+    if method in ("mvp", "clsprompt"):
         templates, verbalizer = prompts_for(task.name, template_variant, label_words)
-        prompts = {
+        prompts |= {"label_words": verbalizer.label_words, "word_pooling": word_pooling}
+    if method == "mvp":
+        prompts |= {
             "templates": tuple(template.pattern for template in templates),
-            "label_words": verbalizer.label_words,
-            "word_pooling": word_pooling,
             "template_pooling": template_pooling,
             "training_templates": training_templates,
         }
+    check_backbone(backbone, method, map(Template, prompts.get("templates", ())), pretrained)
+    kind = layout_named(model_type_of(backbone)).kind
     with torch.random.fork_rng(devices=[]):  # loading must not move the caller's random numbers
-        model, tokenizer = load_backbone(backbone, "masked_lm")
+        if pretrained:
+            model, tokenizer = load_backbone(backbone, kind)
+        else:
+            model, tokenizer = untrained_backbone(backbone, kind, derived_seed(seed, "backbone"))
     longest = min(layout_of(model).n_positions(model.config), tokenizer.model_max_length)
     settings = VictimSettings(
         method=method,
@@ -110,12 +143,41 @@ def build_victim(
         frozen=tuple(task.columns.index(column) for column in task.frozen),
         max_length=min(max_length, longest),
         seed=seed,
+        pretrained=pretrained,
         **prompts,
     )
     return _assemble(model, tokenizer, settings)
 
 
-def save_victim(victim: MLPFT | MVP, folder: str | Path) -> None:
+def check_backbone(
+    backbone: str,
+    method: str | None = None,
+    templates: Iterable[Template] = (),
+    pretrained: bool = True,
+) -> None:
+    """Whether a backbone can be what is asked of it, known from its configuration alone.
+
+    raises   BadInput for an unknown backbone or architecture, a method or a template that the
+             architecture cannot do, random weights for a method that is not in UNTRAINED
+    """
+    if not pretrained and method not in UNTRAINED:
+        raise BadInput(
+            f"Method {method!r} needs a pretrained backbone; without pretraining use "
+            f"{', '.join(UNTRAINED)}."
+        )
+    model_type = model_type_of(backbone)
+    kind = layout_named(model_type).kind
+    if method is not None and method not in _CLASSES[kind]:
+        raise BadInput(
+            f"Method {method!r} reads the state of <s>, which a backbone of type {model_type!r} "
+            f"does not have; use {', '.join(_CLASSES[kind])}, or a masked language model."
+        )
+    if kind == "causal_lm":
+        for template in templates:
+            check_appended(template)
+
+
+def save_victim(victim: Victim, folder: str | Path) -> None:
     """Write all that `load_victim` needs; the backbone it came from is not needed any more.
 
     `victim.json` is written last: a folder with that file is complete.
@@ -129,19 +191,15 @@ def save_victim(victim: MLPFT | MVP, folder: str | Path) -> None:
     write_json(folder / VICTIM_FILE, {"version": __version__, "settings": asdict(victim.settings)})
 
 
-def load_victim(folder: str | Path) -> MLPFT | MVP:
+def load_victim(folder: str | Path) -> Victim:
     """The victim that `save_victim` wrote, on the GPU if there is one.
 
     raises   BadInput if the folder holds no complete victim or a file in it is damaged
     """
-    from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
-
     settings = stored_settings(folder)
     tensors, _ = read_tensors(Path(folder) / WEIGHTS_FILE)
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    with torch.random.fork_rng(devices=[]):  # the first weights are random and replaced at once
-        model = AutoModelForMaskedLM.from_config(config)
+    kind = layout_named(model_type_of(folder)).kind
+    model, tokenizer = untrained_backbone(folder, kind, seed=0)  # its weights are replaced at once
     victim = _assemble(model, tokenizer, settings)
     set_weights(victim, tensors, str(Path(folder) / WEIGHTS_FILE))
     return victim
@@ -163,9 +221,10 @@ def stored_settings(folder: str | Path) -> VictimSettings:
     return VictimSettings(**{name: _as_tuple(value) for name, value in stored.items()})
 
 
-def _assemble(model: nn.Module, tokenizer: Any, settings: VictimSettings) -> MLPFT | MVP:
+def _assemble(model: nn.Module, tokenizer: Any, settings: VictimSettings) -> Victim:
     with torch.random.fork_rng(devices=[]):
-        victim = _CLASSES[settings.method](model.float(), tokenizer, settings)
+        make = _CLASSES[layout_of(model).kind][settings.method]
+        victim = make(model.float(), tokenizer, settings)
     return victim.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
 

@@ -68,17 +68,70 @@ def tiny_backbone(tmp_path_factory) -> Path:
     return folder
 
 
-def _tiny_tokenizer(folder: Path):
-    """Train a byte-level BPE on a text made here, and save it to `folder` in RoBERTa's format."""
-    from tokenizers import AddedToken, ByteLevelBPETokenizer
-    from transformers import RobertaTokenizerFast
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory) -> Path:
+    """A folder with a random BertForMaskedLM and a word-piece tokenizer of the same words."""
+    import torch
+    from transformers import BertConfig, BertForMaskedLM, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny_bert")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LABEL_WORDS, *PLAIN_WORDS]
+    words += ["in", "short", "verdict", "place"]
+    (folder / "vocab.txt").write_text("\n".join(dict.fromkeys(words)) + "\n", encoding="utf-8")
+    tokenizer = BertTokenizerFast.from_pretrained(folder, model_max_length=40)
+    tokenizer.save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        intermediate_size=40,
+        max_position_embeddings=40,
+        pad_token_id=0,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        BertForMaskedLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_gpt2(tmp_path_factory) -> Path:
+    """A folder with a random GPT2LMHeadModel and its tokenizer: no mask token and no padding."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel, GPT2TokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny_gpt2")
+    _train_bpe(folder, ["<|endoftext|>"])
+    (folder / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
+    tokenizer = GPT2TokenizerFast.from_pretrained(folder, model_max_length=64)
+    tokenizer.save_pretrained(folder)
+    end = tokenizer.eos_token_id
+    sizes = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 60}
+    config = GPT2Config(vocab_size=len(tokenizer), bos_token_id=end, eos_token_id=end, **sizes)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(6)
+        GPT2LMHeadModel(config).save_pretrained(folder)
+    return folder
+
+
+def _train_bpe(folder: Path, special_tokens: list[str]) -> None:
+    """Train a byte-level BPE on a text made here, and save its two files to `folder`."""
+    from tokenizers import ByteLevelBPETokenizer
 
     words = LABEL_WORDS + PLAIN_WORDS
     lines = [f" {first} {second}" for first in words for second in words[:20]]
-    special_tokens = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     bpe = ByteLevelBPETokenizer()
     bpe.train_from_iterator(lines, vocab_size=1500, min_frequency=2, special_tokens=special_tokens)
     bpe.save_model(str(folder))
+
+
+def _tiny_tokenizer(folder: Path):
+    """A byte-level BPE of its own, saved to `folder` in RoBERTa's format."""
+    from tokenizers import AddedToken
+    from transformers import RobertaTokenizerFast
+
+    _train_bpe(folder, ["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
     (folder / "config.json").write_text(json.dumps({"model_type": "roberta"}))
     mask = AddedToken("<mask>", lstrip=True, special=True)  # with the space before it
     tokenizer = RobertaTokenizerFast.from_pretrained(folder, mask_token=mask, model_max_length=128)

@@ -27,7 +27,7 @@ def test_every_scale_speaks_of_tasks_and_methods_that_exist(name):
 def test_the_paper_scale_is_the_paper():
     paper = settings("paper")
     assert (paper.batch_size, paper.epochs, paper.patience) == (8, 20, 10)
-    assert paper.learning_rate == {"mlp_ft": 1e-5, "mvp": 1e-5}
+    assert paper.learning_rate == dict.fromkeys(victims.METHODS, 1e-5)
     assert (paper.n_attacked, paper.seeds) == (1000, (0, 1, 2))
     assert (paper.n_train, paper.n_validation, paper.n_test) == (None, None, None)
 
@@ -41,7 +41,8 @@ def test_an_override_changes_its_setting_alone_and_none_changes_nothing():
 
 
 def test_one_learning_rate_holds_for_every_method():
-    assert settings("mini", LEARNING_RATE=0.002).learning_rate == {"mlp_ft": 0.002, "mvp": 0.002}
+    rates = settings("mini", LEARNING_RATE=0.002).learning_rate
+    assert rates == dict.fromkeys(victims.METHODS, 0.002)
 
 
 @pytest.mark.parametrize(

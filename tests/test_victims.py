@@ -5,7 +5,6 @@ import pytest
 import torch
 from transformers import (
     AutoTokenizer,
-    BertConfig,
     BertForMaskedLM,
     BertTokenizerFast,
     DistilBertConfig,
@@ -35,28 +34,6 @@ PAIRS = [(text, "is the house great ?") for text in TEXTS]
 @pytest.fixture(scope="module")
 def mvp(tiny_backbone):
     return tiny_victim("mvp", tiny_backbone, "mini_news")
-
-
-@pytest.fixture(scope="module")
-def tiny_bert(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny_bert")
-    words = "[PAD] [UNK] [CLS] [SEP] [MASK] great terrible this was a film overall it in short"
-    words += " verdict the place , . : ? market team story is not bad good"
-    vocabulary = list(dict.fromkeys(words.split()))
-    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
-    BertTokenizerFast.from_pretrained(folder).save_pretrained(folder)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=24,
-        num_hidden_layers=2,
-        num_attention_heads=3,
-        intermediate_size=40,
-        max_position_embeddings=40,
-        pad_token_id=0,
-    )
-    torch.manual_seed(5)
-    BertForMaskedLM(config).save_pretrained(folder)
-    return folder
 
 
 def by_hand(folder, victim, words, template_pooling, word_pooling, model_class=RobertaForMaskedLM):
