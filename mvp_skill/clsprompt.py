@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mvp_skill.insertion import Insertion, Record, Rows
-from mvp_skill.masked_lm import last_hidden_state, layout_of, word_scores
+from mvp_skill.masked_lm import layout_of, state_at, word_scores
 from mvp_skill.prediction import predict
 from mvp_skill.prompts import Verbalizer, pool_words
 
@@ -50,8 +50,9 @@ class CLSPrompt(nn.Module):
 
     def logits(self, rows: Rows) -> Tensor:
         """Logits [batch, class], pooled over the words of each class."""
-        states = last_hidden_state(getattr(self.backbone, self.encoder_name), rows)
-        scores = word_scores(self.backbone, states[:, 0], self.word_ids)  # [batch, word]
+        encoder = getattr(self.backbone, self.encoder_name)
+        state = state_at(encoder, rows, rows.first_position)  # [batch, hidden]
+        scores = word_scores(self.backbone, state, self.word_ids)  # [batch, word]
         return pool_words(scores, self.word_class, self.settings.word_pooling)  # [batch, class]
 
     def forward(self, texts: Sequence[str] | Sequence[tuple[str, str]]) -> Tensor:

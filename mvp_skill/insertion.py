@@ -65,6 +65,16 @@ class Rows(NamedTuple):
     """[batch, template], where label words are read: the mask, or the last token where the
     backbone has no mask (GPT-2); -1 without a template"""
 
+    @property
+    def first_position(self) -> Tensor:
+        """Position of `<s>` in each row, [batch * template]."""
+        return torch.zeros_like(self.attention_mask[:, 0])
+
+    @property
+    def last_position(self) -> Tensor:
+        """Position of the last token of each row, [batch * template]."""
+        return self.attention_mask.sum(dim=1) - 1
+
     def to(self, device: torch.device | str) -> "Rows":
         """The same rows on another device."""
         moved = (t if t is None else t.to(device, non_blocking=True) for t in self)

@@ -1,8 +1,10 @@
 """Where a language model keeps its encoder and its head, for the model types we support."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -21,10 +23,16 @@ class Layout(NamedTuple):
     """(model, hidden [..., hidden]) -> what the decoder multiplies with the word embeddings."""
     n_positions: Callable[..., int]
     """config -> tokens in the longest row."""
+    last_output: Callable[[nn.Module], nn.Module] | None = None
+    """encoder -> the module after the last layer's attention: (context, residual) -> state."""
 
 
 def _roberta_transform(model: nn.Module, hidden: Tensor) -> Tensor:
     return model.lm_head.layer_norm(F.gelu(model.lm_head.dense(hidden)))
+
+
+def _bert_last_output(encoder: nn.Module) -> nn.Module:
+    return encoder.encoder.layer[-1].attention.output
 
 
 def _bert_transform(model: nn.Module, hidden: Tensor) -> Tensor:
@@ -38,9 +46,14 @@ LAYOUTS = {
         "roberta",
         _roberta_transform,
         lambda config: config.max_position_embeddings - config.pad_token_id - 1,
+        _bert_last_output,
     ),
     "bert": Layout(
-        "masked_lm", "bert", _bert_transform, lambda config: config.max_position_embeddings
+        "masked_lm",
+        "bert",
+        _bert_transform,
+        lambda config: config.max_position_embeddings,
+        _bert_last_output,
     ),
     # GPT-2's encoder ends with the layer norm; its head is the word embeddings and nothing else.
     "gpt2": Layout(
@@ -71,6 +84,36 @@ def last_hidden_state(encoder: nn.Module, rows: Rows) -> Tensor:
     if rows.token_type_ids is not None:
         inputs["token_type_ids"] = rows.token_type_ids
     return encoder(**inputs).last_hidden_state
+
+
+def state_at(encoder: nn.Module, rows: Rows, position: Tensor) -> Tensor:
+    """Last layer of the encoder at one position of each row, [batch * template, hidden].
+
+    Nothing reads its other positions, so where the layout allows it, all that follows the last
+    attention is computed there only. (Of 4 layers this saves a fifth of the work, of 12 a 16th.)
+
+        position   [batch * template]
+    """
+    row = torch.arange(len(position), device=position.device)
+    last_output = layout_of(encoder).last_output
+    if last_output is None:
+        return last_hidden_state(encoder, rows)[row, position]
+    with _only_at(last_output(encoder), row, position):
+        return last_hidden_state(encoder, rows)[:, 0]
+
+
+@contextmanager
+def _only_at(module: nn.Module, row: Tensor, position: Tensor) -> Iterator[None]:
+    """Inside the block the module gets one position of each row: [row, 1, hidden]."""
+
+    def keep(_: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return tuple(states[row, position, None] for states in given)
+
+    hook = module.register_forward_pre_hook(keep)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def word_scores(model: nn.Module, hidden: Tensor, word_ids: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mvp_skill.heads import head_dropout, initialise
 from mvp_skill.insertion import Insertion, Record, Rows
-from mvp_skill.masked_lm import last_hidden_state, layout_of
+from mvp_skill.masked_lm import layout_of, state_at
 from mvp_skill.prediction import predict
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ class MLPFT(nn.Module):
 
     def features(self, rows: Rows) -> Tensor:
         """What the last layer reads, but for its dropout: tanh(dense(state)), [batch, hidden]."""
-        states = last_hidden_state(self.encoder, rows)  # [batch, position, hidden]
-        hidden = self.dropout(states[:, 0])  # [batch, hidden]
+        state = state_at(self.encoder, rows, rows.first_position)  # [batch, hidden]
+        hidden = self.dropout(state)  # [batch, hidden]
         return torch.tanh(self.dense(hidden))  # [batch, hidden]
 
     def logits(self, rows: Rows) -> Tensor:
@@ -92,10 +92,7 @@ class LastTokenFT(nn.Module):
 
     def logits(self, rows: Rows) -> Tensor:
         """Logits [batch, class]."""
-        states = last_hidden_state(self.encoder, rows)  # [batch, position, hidden]
-        last = rows.attention_mask.sum(dim=1) - 1  # [batch]
-        at_last = states[torch.arange(len(states), device=states.device), last]  # [batch, hidden]
-        return self.score(at_last)  # [batch, class]
+        return self.score(state_at(self.encoder, rows, rows.last_position))  # [batch, class]
 
     def forward(self, texts: Sequence[str] | Sequence[tuple[str, str]]) -> Tensor:
         """Logits of texts, [batch, class]; see `predict`."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mvp_skill.insertion import Insertion, Record, Rows
-from mvp_skill.masked_lm import last_hidden_state, layout_of, word_scores
+from mvp_skill.masked_lm import layout_of, state_at, word_scores
 from mvp_skill.prediction import predict
 from mvp_skill.prompts import Verbalizer, pool_templates, pool_words
 
@@ -54,9 +54,10 @@ class MVP(nn.Module):
 
     def logits(self, rows: Rows) -> Tensor:
         """Logits [batch, class], pooled over words, then over templates."""
-        states = last_hidden_state(getattr(self.backbone, self.encoder_name), rows)
-        row = torch.arange(len(states), device=states.device)
-        at_mask = states[row, rows.mask_position.flatten()]  # [batch * template, hidden]
+        encoder = getattr(self.backbone, self.encoder_name)
+        at_mask = state_at(
+            encoder, rows, rows.mask_position.flatten()
+        )  # [batch * template, hidden]
         scores = word_scores(self.backbone, at_mask, self.word_ids)  # [batch * template, word]
         scores = scores.unflatten(0, rows.mask_position.shape)  # [batch, template, word]
         scores = pool_words(scores, self.word_class, self.settings.word_pooling)

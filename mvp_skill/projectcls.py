@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mvp_skill.heads import head_dropout, initialise
 from mvp_skill.insertion import Insertion, Record, Rows
-from mvp_skill.masked_lm import last_hidden_state, layout_of
+from mvp_skill.masked_lm import layout_of, state_at
 from mvp_skill.prediction import predict
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class ProjectCLS(nn.Module):
 
     def features(self, rows: Rows) -> Tensor:
         """What the last layer reads, but for its dropout: tanh of the state, [batch, hidden]."""
-        return torch.tanh(last_hidden_state(self.encoder, rows)[:, 0])
+        return torch.tanh(state_at(self.encoder, rows, rows.first_position))
 
     def logits(self, rows: Rows) -> Tensor:
         """Logits [batch, class]."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mvp_skill.errors import BadInput
-from mvp_skill.masked_lm import last_hidden_state, word_scores
+from mvp_skill.masked_lm import state_at, word_scores
 from mvp_skill.prediction import evaluation_mode
 from mvp_skill.prompts import Verbalizer
 
@@ -82,8 +82,7 @@ def share_right(class_scores: Tensor, labels: Sequence[int]) -> float:
 def _read(victim: "MVP", texts: Sequence, word_ids: Sequence[int]) -> Tensor:
     device = next(victim.parameters()).device
     rows = victim.collate(victim.encode(texts)).to(device)
-    states = last_hidden_state(getattr(victim.backbone, victim.encoder_name), rows)
-    places = rows.mask_position.flatten()  # [batch * template]
-    at_mask = states[torch.arange(len(places), device=device), places]  # [.., hidden]
+    encoder = getattr(victim.backbone, victim.encoder_name)
+    at_mask = state_at(encoder, rows, rows.mask_position.flatten())  # [batch * template, hidden]
     scores = word_scores(victim.backbone, at_mask, torch.as_tensor(word_ids, device=device))
     return scores.unflatten(0, rows.mask_position.shape).float().cpu()  # [batch, template, word]
