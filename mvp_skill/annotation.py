@@ -62,7 +62,7 @@ class Sheet:
         """What to tell annotators; it does not say how many texts are manipulated."""
         return (
             f"For each line fill in `label` with {' or '.join(self.label_names)}, whatever seems "
-            "right to you, and `manipulated` with yes or no: might a machine have exchanged words "
+            "right to you, and `manipulated` with yes or no: might a machine have changed words "
             f"in it? `confidence` may stay empty, or be {CONFIDENCES[0]} (a guess) to "
             f"{CONFIDENCES[-1]} (certain). An apostrophe at the very front is not part of a text. "
             "Answer every line, in order, and do not talk about it before all have finished."
