@@ -24,7 +24,21 @@ CASES = [
     ("mini_films", FILM, FILM.replace("not", "very"), 1, "undecidable"),  # unknown word
     ("mini_films", FILM, FILM.replace("plot", "storyline"), 1, "kept"),
     ("mini_films", FILM, FILM.replace("plot", "soup"), 1, "kept"),  # silly, the label stands
-    ("mini_films", FILM, FILM.replace("excellent", "exellent"), 1, "undecidable"),
+    ("mini_films", FILM, FILM.replace("plot", "at"), 1, "kept"),  # no word of the lexicon
+    ("mini_films", FILM, FILM.replace("not", "all"), 1, "changed"),  # and so the acting is blamed
+    ("mini_films", "i adored it.", "i adorned it.", 1, "changed"),  # a word, so no typo
+    ("mini_films", "i never liked it.", "i had liked it.", 0, "changed"),
+    # misspelt words are read as what they were
+    ("mini_films", FILM, FILM.replace("excellent", "exellent"), 1, "kept"),
+    ("mini_films", FILM, FILM.replace("excellent", "excell\u0435nt"), 1, "kept"),
+    ("mini_films", FILM, FILM.replace("excellent", "ex cellent"), 1, "kept"),
+    ("mini_films", "the plot was superb.", "the pl ot was suprb.", 1, "kept"),
+    ("mini_films", FILM, FILM.replace("excellent", "awfull"), 1, "undecidable"),
+    ("mini_films", FILM, FILM.replace("excellent", "exelent"), 1, "undecidable"),  # two slips
+    ("mini_films", FILM, FILM.replace("excellent", "xcellent"), 1, "undecidable"),  # no first
+    ("mini_films", FILM, FILM.replace("excellent", "excell nt"), 1, "undecidable"),
+    ("mini_films", "i never liked it.", "i nver liked it.", 0, "kept"),
+    ("mini_questions", "the doctor hid.", "the dotcor hid.", 1, "kept"),
     ("mini_films", FILM, FILM.replace(" dull", ""), 1, "undecidable"),  # a word is gone
     # as much praise as blame: the label is lost
     ("mini_films", "the plot was superb. i loved it.", "the plot was superb. i hated it.", 1,
@@ -47,6 +61,60 @@ CASES = [
 @pytest.mark.parametrize(("task", "text", "changed", "label", "expected"), CASES)
 def test_planted_cases(task, text, changed, label, expected):
     assert verdict(task, [text], [changed], label) == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "written", "expected"),
+    [
+        *(("plot", w, True) for w in ("polt", "plt", "plat", "ploot", "pplot", "plo0t")),
+        *(("plot", w, False) for w in ("lpot", "plto", "plotts", "pot2", "pt", "pllloot", "xlot")),
+        ("plot", "plot", False),  # a word, as it was
+        ("part", "pat", True),
+        ("could", "cold", False),  # a word of the mini world itself
+        ("adored", "adorned", False),
+        ("hour", "hor", True),
+        ("not", "nxt", False),  # too short
+        ("aaab", "aab", True),
+        ("aaaaab", "aab", False),
+        ("abcb", "ab", False),
+    ],
+)
+def test_typos(word, written, expected):
+    assert oracle.is_typo(word, written) is expected
+
+
+def edits(word):
+    """Everything one slip away from a word, first and last letter kept."""
+    letters, n = "abcdefghijklmnopqrstuvwxyz", len(word)
+    found = {word[:i] + word[i + 1 :] for i in range(1, n - 1)}
+    found |= {word[:i] + c + word[i:] for i in range(1, n) for c in letters}
+    found |= {word[:i] + c + word[i + 1 :] for i in range(1, n - 1) for c in letters}
+    swaps = range(1, n - 2)
+    return found | {word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in swaps}
+
+
+@pytest.mark.parametrize("word", ["superb", "dull", "noon", "assess", "aaaa"])
+def test_a_typo_is_one_slip_and_nothing_else(word, monkeypatch):
+    monkeypatch.setattr(oracle, "vocabulary", lambda: frozenset([word]))
+    once = edits(word)
+    twice = {further for edit in sorted(once)[::7] for further in edits(edit)}
+    for written in once | twice | {word}:
+        assert oracle.is_typo(word, written) is (written in once and written != word), written
+
+
+def test_words_are_joined_where_a_space_cut_them():
+    original = "the plot was not dull".split()
+    assert oracle.as_meant("the pl ot was n ot dull".split(), original) == original
+    assert oracle.as_meant("the pl ot was".split(), original) == "the plot was".split()
+    assert oracle.as_meant("the plot was not dull at all".split(), original)[5:] == ["at", "all"]
+    assert oracle.as_meant([], original) == []
+
+
+def test_the_vocabulary_has_the_words_of_all_texts():
+    for name in tasks.WRITERS:
+        for row in tasks.split_examples(name, "train", 200, 3):
+            words = {w for text in row["texts"] for w in oracle.words_of(text) if w.isalpha()}
+            assert words <= oracle.vocabulary(), words - oracle.vocabulary()
 
 
 def test_pairs_are_decided_by_synonyms_alone():
