@@ -7,7 +7,8 @@ import pytest
 from attack_cases import MIXED, ONE, TWO, BagOfWords, examples, resources, without_seconds
 
 from mvp_skill.attack_log import FIELDS, AttackLog
-from mvp_skill.attacks import attack, textfooler
+from mvp_skill.attack_recipes import textfooler
+from mvp_skill.attacks import attack
 from mvp_skill.errors import BadInput
 from mvp_skill.textattack_csv import read_textattack_csv
 from mvp_skill.textattack_import import textattack
