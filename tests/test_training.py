@@ -63,7 +63,7 @@ def test_pitfall_14_same_interval_for_all(tiny_backbone, data):
     """All methods are evaluated after the same numbers of examples, whatever their templates."""
     logs = [quiet(tiny_victim(method, tiny_backbone), data) for method in METHODS]
     seen = [[row["n_examples"] for row in log.history] for log in logs]
-    assert seen[0] == seen[1]
+    assert all(counts == seen[0] for counts in seen)
     assert len(seen[0]) == 8  # 3 * 41 examples: 7 multiples of 16, and the end
     assert seen[0][-1] == 123
     assert all(0 <= n - 16 * (k + 1) < 8 for k, n in enumerate(seen[0][:-1]))
@@ -168,7 +168,7 @@ training.train(victim, sentiment_data(), CONFIG, {folder!r}, state_every_seconds
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["mlp_ft", "mvp", "lpft_dense"])
 def test_a_killed_training_ends_as_if_it_had_not_been(tiny_backbone, data, method, tmp_path):
     """Killed in one process, resumed in another, compared with one that was not, bit by bit."""
     folder = tmp_path / "victim"
