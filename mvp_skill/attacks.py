@@ -78,7 +78,6 @@ def attack(
     from tqdm import tqdm
 
     from mvp_skill.prediction import evaluation_mode
-    from mvp_skill.seeding import derived_seed
 
     make = recipe_named(recipe)
     if log_path is not None and victim_key is None:
@@ -97,7 +96,8 @@ def attack(
         with tqdm(total=len(rows), initial=len(log), desc=recipe, disable=not progress) as bar:
             for index in range(len(log), len(rows)):
                 row = rows[index]
-                record = _attack_one(run, task, row, oracle, derived_seed(seed, recipe, *row.texts))
+                with seeded(seed, recipe, row.texts):
+                    record = _attack_one(run, task, row, oracle)
                 log.append({"index": index, **record})
                 bar.set_postfix(Counter(r["outcome"] for r in log.records), refresh=False)
                 bar.update()
@@ -110,13 +110,33 @@ def attacked_text(task: "Task", texts: Iterable[str]) -> "AttackedText":
     return textattack().shared.AttackedText(columns)
 
 
-def _attack_one(run: "Attack", task: "Task", row: Row, oracle: "Oracle | None", seed: int) -> dict:
+@contextmanager
+def seeded(seed: int, recipe: str, texts: Iterable[str]) -> Iterator[None]:
+    """Inside the block, what an attack draws for one example: the same wherever the example is.
+
+    TextAttack draws from the global generators; they are given back as they were.
+    """
+    import numpy as np
+
+    from mvp_skill.seeding import derived_seed
+
+    states = random.getstate(), np.random.get_state()
+    own = derived_seed(seed, recipe, *texts)
+    random.seed(own)
+    np.random.seed(own % 2**32)
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+
+
+def _attack_one(run: "Attack", task: "Task", row: Row, oracle: "Oracle | None") -> dict:
     """The log's record of one example, without its index."""
     start = time.perf_counter()
     record = {"label": row.label, "texts": row.texts, "oracle": None, "error": None}
     try:
-        with _seeded(seed):
-            record |= _outcome(run.attack(attacked_text(task, row.texts), row.label))
+        record |= _outcome(run.attack(attacked_text(task, row.texts), row.label))
         if oracle is not None and record["outcome"] == "succeeded":
             record["oracle"] = oracle(task.name, row.texts, record["attacked_texts"], row.label)
     except Exception as error:
@@ -164,18 +184,3 @@ _OUTCOMES = {
 
 def _column_texts(tokenizer_input: str | tuple[str, ...]) -> list[str]:
     return [tokenizer_input] if isinstance(tokenizer_input, str) else list(tokenizer_input)
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Seeds the global generators TextAttack draws from, and gives them back as they were."""
-    import numpy as np
-
-    states = random.getstate(), np.random.get_state()
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    try:
-        yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
