@@ -14,6 +14,8 @@ from mvp_skill.victim_parts import word_embeddings
 TEXTS = ["the film was wonderful", "awful", "the story and the plot were horrible", "love this one"]
 LABELS = torch.tensor([1, 0, 0, 1])
 
+WRITTEN_OUT = ("mlp_ft", "mvp")  # methods whose logits are computed here step by step
+
 
 def batch_of(victim, texts=TEXTS, labels=LABELS, seed=5):
     return Batch(victim.collate(victim.encode(texts)), labels, seed)

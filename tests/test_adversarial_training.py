@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from perturbation_cases import gradients
+from perturbation_cases import WRITTEN_OUT, gradients
 from victim_cases import sentiment_data, tiny_victim
 
 from mvp_skill import training
@@ -22,7 +22,7 @@ from mvp_skill.seeding import derived_seed, repeatable
 from mvp_skill.train_config import TrainConfig
 from mvp_skill.training import evaluate, train
 from mvp_skill.training_state import STATE_FILE, training_key, training_parameters
-from mvp_skill.victims import METHODS, load_victim
+from mvp_skill.victims import load_victim
 from mvp_skill.weights import copy_of, fingerprint, weights_of
 
 CONFIG = TrainConfig(
@@ -70,7 +70,7 @@ def trained(method, folder, data, objective, *arguments, config=CONFIG, **option
     return victim, train(victim, data, config, *arguments, progress=False, **options)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", WRITTEN_OUT)
 def test_clean_training_is_a_plain_loop_bit_for_bit(tiny_backbone, data, method):
     """The whole of clean training written out by hand gives identical weights."""
     config = dataclasses.replace(CONFIG, eval_every_examples=1000)

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from perturbation_cases import (
     LABELS,
+    WRITTEN_OUT,
     LinearToy,
     assert_same_gradients,
     batch_of,
@@ -31,7 +32,6 @@ from mvp_skill.hooks import record
 from mvp_skill.insertion import Rows
 from mvp_skill.objectives import Batch
 from mvp_skill.victim_parts import word_embeddings
-from mvp_skill.victims import METHODS
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-6}
 
@@ -41,7 +41,7 @@ def perturbation_of(victim, **settings):
     return EmbeddingPerturbation(**{"epsilon": 0.7} | settings)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", WRITTEN_OUT)
 def test_perturbed_logits_are_those_of_the_explicit_sum(tiny_backbone, method):
     victim = tiny_victim(method, tiny_backbone)
     batch = batch_of(victim)
@@ -82,7 +82,7 @@ def slow_search(victim, batch, settings):
     return delta
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", WRITTEN_OUT)
 @pytest.mark.parametrize(
     "settings",
     [{}, {"steps": 3}, {"step_size": 0.2, "steps": 2}, {"norm": "linf", "epsilon": 0.02}],
@@ -126,7 +126,7 @@ def test_the_worst_delta_of_a_linear_model(norm):
         assert loss.item() == pytest.approx(math.log1p(math.exp(margin + drop)), rel=1e-4)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", WRITTEN_OUT)
 def test_pitfall_02_the_search_leaves_no_gradients(tiny_backbone, method):
     """The weights' gradients after a step are those of the perturbed loss, and nothing else."""
     victim = tiny_victim(method, tiny_backbone)
@@ -145,7 +145,7 @@ def test_pitfall_02_the_search_leaves_no_gradients(tiny_backbone, method):
     assert_same_gradients(found, gradients(victim), rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", WRITTEN_OUT)
 @pytest.mark.parametrize("steps", [1, 2])
 def test_pitfall_02_the_release_adds_the_gradients_of_the_search(tiny_backbone, method, steps):
     """With accumulate_inner_grad: the sum over search passes (X fixed) and the outer pass."""
@@ -192,7 +192,7 @@ def test_pitfall_13_the_start_is_symmetric():
     assert noise.square().mean().item() == pytest.approx(1 / 3, rel=0.02)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", WRITTEN_OUT)
 @pytest.mark.parametrize("norm", ["l2", "linf"])
 def test_pitfall_13_no_noise_on_padding(tiny_backbone, method, norm):
     """The whole of epsilon goes to real tokens: before the search, and after it."""
