@@ -148,8 +148,9 @@ class RecipeAttacker:
     def parameters(self) -> dict[str, Any]:
         """Recipe, task, resources, options, and versions."""
         from mvp_skill.attack_inputs import made_of
+        from mvp_skill.attack_recipes import NEEDS
 
-        made = made_of(self.task, self.resources, [])
+        made = made_of(self.task, self.resources.fingerprints(NEEDS[self.recipe]), [])
         return {"recipe": self.recipe, "options": dict(self.options)} | made
 
     def __call__(self, victim: nn.Module, examples: list[dict], seed: int) -> list[dict]:

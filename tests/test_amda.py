@@ -12,6 +12,7 @@ from perturbation_cases import LABELS, assert_same_gradients, batch_of, gradient
 from victim_cases import sentiment_data, tiny_victim
 
 from mvp_skill.amda import AMDA, RecipeAttacker, adversarial_examples, mixture
+from mvp_skill.attack_recipes import NEEDS
 from mvp_skill.attacks import attack
 from mvp_skill.errors import BadInput
 from mvp_skill.objectives import Batch
@@ -204,10 +205,11 @@ def test_the_attackers_parameters_tell_attacks_apart():
         return attacker.parameters
 
     other = dataclasses.replace(attack_cases.ONE, max_perturbed_fraction=0.1)
-    found = [parameters(), parameters("other"), parameters(task=other), parameters(query_budget=3)]
+    found = [parameters(), parameters("textbugger"), parameters(task=other)]
+    found.append(parameters(query_budget=3))
     assert all(one != two for i, one in enumerate(found) for two in found[:i])
     assert parameters() == found[0] and found[0]["recipe"] == "textfooler"
-    assert found[0]["resources"] == attack_cases.resources().fingerprints()
+    assert found[0]["resources"] == attack_cases.resources().fingerprints(NEEDS["textfooler"])
 
 
 def test_what_does_not_fit_is_refused(tiny_backbone):
