@@ -9,7 +9,7 @@ encoder      which of them keep the meaning: `BackboneEncoder`, `UniversalSenten
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -95,6 +95,7 @@ def resources_for(
     encoder: str | Path | None = None,
     masked_lm: str | Path | None = None,
     device: str | None = None,
+    known: Resources | None = None,
 ) -> Resources:
     """The resources that an attack needs, at a scale; every one may be replaced by name or path.
 
@@ -106,17 +107,20 @@ def resources_for(
     encoder      "mini", "use", "use:FOLDER", or the local folder of a MiniLM or RoBERTa model
     masked_lm    shipped name, local folder or hub id of a RoBERTa or BERT model; the backbone of
                  the scale if None
+    known        resources made before from the same sources: what they have is used again
     raises       BadInput for anything unknown or missing
     """
     recipe_named(recipe)  # refuses an unknown one
     sources = _sources(scale, neighbours, tagger, encoder, masked_lm)
+    known = known or Resources()
     makers = {
         "neighbours": _neighbours,
         "tagger": _tagger,
         "encoder": lambda source: _encoder(source, device),
         "masked_lm": lambda source: _masked_lm(source, device),
     }
-    return Resources(**{name: makers[name](sources[name]) for name in NEEDS[recipe]})
+    missing = [name for name in NEEDS[recipe] if getattr(known, name) is None]
+    return replace(known, **{name: makers[name](sources[name]) for name in missing})
 
 
 def check_resources(

@@ -15,31 +15,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mvp_skill.errors import BadInput
+from mvp_skill.legends import METHOD_COLOURS, colour
+from mvp_skill.legends import name as name  # what notebooks call plots.name
 from mvp_skill.metrics import wilson_interval
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-# Okabe and Ito's palette, which colour-blind people can tell apart; grey is kept for chance.
-# In the order of the legends: ever fewer random weights.
-METHOD_COLOURS = {
-    "mlp_ft": "#0072B2",
-    "lpft_dense": "#CC79A7",
-    "projectcls": "#56B4E9",
-    "lpft_sparse": "#E69F00",
-    "clsprompt": "#009E73",
-    "mvp": "#D55E00",
-}
-METHOD_NAMES = {
-    "mlp_ft": "MLP-FT",
-    "lpft_dense": "DenseLPFT",
-    "projectcls": "ProjectCLS",
-    "lpft_sparse": "LPFT",
-    "clsprompt": "CLSPrompt",
-    "mvp": "MVP",
-}
 METRIC_NAMES = {"clean_acc": "clean", "robust_acc": "under attack"}
-OTHER_COLOURS = ("#000000", "#F0E442", "#882255", "#999933")
 CHANCE_COLOUR = "#777777"
 # Ways to read the label at a mask (random words are grey), and the steps of an attack.
 READING_COLOURS = {"one template": "#56B4E9", "pooled": "#D55E00", "random words": CHANCE_COLOUR}
@@ -188,19 +171,6 @@ def queries(frame: "DataFrame", ax: Axes | None = None) -> Axes:
     ax.set_ylabel("probability of the right label")
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return ax
-
-
-def colour(method: str) -> str:
-    """The colour of a method, the same in every figure."""
-    if method in METHOD_COLOURS:
-        return METHOD_COLOURS[method]
-    # Not by order of appearance, which differs between figures, nor by hash(), between processes.
-    return OTHER_COLOURS[sum(method.encode()) % len(OTHER_COLOURS)]
-
-
-def name(method: str) -> str:
-    """How a method is called in legends."""
-    return METHOD_NAMES.get(method, method)
 
 
 def save_figure(file_name: str, folder: str | Path, figure: Figure | None = None) -> list[Path]:

@@ -4,21 +4,26 @@ A data folder is read through, and what comes from the hub is fetched, because o
 to be all right.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from mvp_skill.errors import BadInput
-from mvp_skill.scales import AUTOCAST, COUNTS, Scale, closest, settings
+from mvp_skill.scales import AUTOCAST, COUNTS, Scale, closest, settings, study_settings
 
 
 def check_parameters(parameters: dict[str, Any]) -> None:
     """Check the values of a notebook's parameters; names without a meaning here pass.
+
+    A notebook that compares many victims has lists: see `check_study`.
 
     raises   BadInput for an unknown scale, task, method, template variant or set of label words;
              label words that are no single tokens; an unknown attack, or one whose resources are
              missing; a count or rate out of range; a data folder or backbone that is missing or
              damaged; a method or a template that the backbone cannot do; a hub out of reach
     """
+    if "SEEDS" in parameters:
+        return check_study(parameters)
     scale = _settings(parameters)
     _check_method(parameters.get("METHOD"), scale)
     if "ATTACK" in parameters:
@@ -35,6 +40,29 @@ def check_parameters(parameters: dict[str, Any]) -> None:
         _check_backbone(scale.backbone, *asked)
         if task is not None:
             _check_tokens(task, scale.backbone, *(variant or "default" for variant in variants))
+
+
+def check_study(parameters: Mapping[str, Any]) -> None:
+    """Check the parameters of a study: each task with its data, each victim, attack and seed.
+
+    raises   BadInput as `check_parameters` does
+    """
+    from mvp_skill.conditions import making_of
+    from mvp_skill.studies import data_dir_of, tuple_of
+
+    scale = parameters.get("SCALE", "mini")
+    tasks = tuple_of(parameters.get("TASKS")) or study_settings(scale).tasks
+    methods = [making_of(name).method for name in tuple_of(parameters.get("VICTIMS")) or ()]
+    seeds = tuple_of(parameters.get("SEEDS")) or (0,)
+    alone = {name: value for name, value in parameters.items() if name not in ("SEEDS", "DATA_DIR")}
+    for task in tasks:
+        folder = data_dir_of(parameters.get("DATA_DIR"), task)
+        for method in methods or [None]:
+            check_parameters(alone | {"TASK": task, "METHOD": method, "DATA_DIR": folder})
+    for attack in tuple_of(parameters.get("ATTACKS")) or ():
+        check_parameters(alone | {"ATTACK": attack})
+    for seed in seeds:
+        _check_seed(seed)
 
 
 def _settings(parameters: dict[str, Any]) -> Scale:

@@ -20,10 +20,10 @@ from typing import Any
 from mvp_skill import __version__
 from mvp_skill.errors import BadInput
 from mvp_skill.files import read_json
-from mvp_skill.scales import SCALES
+from mvp_skill.scales import SCALES, STUDIES, Scale
 
 LOCATION = "OUT"  # where results go; the one parameter that changes no result
-IN_THE_NAME = ("TASK", "METHOD", "BACKBONE", "ATTACK")
+IN_THE_NAME = ("TASK", "TASKS", "METHOD", "BACKBONE", "ATTACK")
 DEFAULT_SCALE = "mini"
 PATHS = ("DATA_DIR", "BACKBONE", "NEIGHBOURS", "ENCODER")  # parameters that may be paths
 PACKAGE = Path(__file__).parent
@@ -111,7 +111,7 @@ def run_key(notebook: str | Path, parameters: dict[str, Any]) -> str:
         {
             "notebook": Path(notebook).stem,
             "parameters": without_location(parameters),
-            "scale": scale_settings(parameters),
+            "scale": scale_settings(parameters, STUDIES if "SEEDS" in parameters else SCALES),
             "code": code_hash(notebook),
             "files": [_prompts(parameters.get("TASK")), *_data_files(parameters)],
             "version": __version__,
@@ -119,9 +119,11 @@ def run_key(notebook: str | Path, parameters: dict[str, Any]) -> str:
     )
 
 
-def scale_settings(parameters: dict[str, Any]) -> dict[str, Any] | None:
+def scale_settings(
+    parameters: dict[str, Any], scales: dict[str, Scale] = SCALES
+) -> dict[str, Any] | None:
     """All settings of the run's scale, as JSON stores them; None for a notebook without SCALE."""
-    scale = SCALES.get(parameters.get("SCALE"))
+    scale = scales.get(parameters.get("SCALE"))
     return json.loads(json.dumps(asdict(scale))) if scale else None
 
 

@@ -5,7 +5,7 @@ and uses what comes back; a notebook parameter that is None means "what the scal
 """
 
 import difflib
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from mvp_skill.errors import BadInput
@@ -33,6 +33,8 @@ class Scale:
     patience: int
     """Evaluations without a better validation accuracy before training stops."""
     seeds: tuple[int, ...]
+    objectives: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Settings of training objectives that are not their own defaults, by objective."""
 
 
 _METHODS = ("mlp_ft", "mvp", "projectcls", "clsprompt", "lpft_sparse", "lpft_dense")
@@ -103,6 +105,26 @@ _PAPER = Scale(
 
 SCALES: dict[str, Scale] = {scale.name: scale for scale in (_MINI, _SMALL, _PAPER)}
 
+# An experiment compares dozens of victims. At the mini scale each is smaller, so that all of them
+# fit into minutes; `-p N_TRAIN 2000 -p N_ATTACKED 200 ...` gives those of the single notebooks.
+STUDIES: dict[str, Scale] = {
+    "mini": replace(
+        _MINI,
+        tasks=("mini_films", "mini_restaurants", "mini_news", "mini_questions", "mini_paraphrases"),
+        n_train=400,
+        n_validation=200,
+        n_test=400,
+        n_attacked=30,
+        epochs=3,
+        eval_every_examples=400,
+        patience=3,
+        seeds=(0, 1, 2),
+        objectives={"amda": {"num_adv": 30}},
+    ),
+    "small": replace(_SMALL, seeds=(0, 1, 2), objectives={"amda": {"num_adv": 200}}),
+    "paper": replace(_PAPER, tasks=("sst2", "ag_news", "boolq", "mrpc", "dbpedia")),
+}
+
 COUNTS = (
     "n_train",
     "n_validation",
@@ -129,13 +151,21 @@ def settings(scale: str, **overrides: Any) -> Scale:
 
     raises   BadInput for an unknown scale or setting, a count below 1, a learning rate not above 0
     """
-    found = _scale(scale)
+    return _overridden(_scale(scale), overrides)
+
+
+def _overridden(found: Scale, overrides: dict[str, Any]) -> Scale:
     changes = {name.lower(): value for name, value in overrides.items() if value is not None}
     for name, value in changes.items():
         _check_override(name, value)
     if isinstance(changes.get("learning_rate"), int | float):
         changes["learning_rate"] = dict.fromkeys(found.learning_rate, changes["learning_rate"])
     return replace(found, **changes)
+
+
+def study_settings(scale: str, **overrides: Any) -> Scale:
+    """As `settings`, for an experiment that compares many victims: the sizes of `STUDIES`."""
+    return _overridden(STUDIES[_scale(scale).name], overrides)
 
 
 def closest(word: str, allowed: list[str]) -> str:

@@ -191,3 +191,28 @@ def test_a_class_that_transformers_has_is_left_alone(monkeypatch):
     with textattack_import._flair_imports():
         assert four.LayoutLMv2FeatureExtractor is original
     assert four.LayoutLMv2FeatureExtractor is original
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "don't",
+        "a  b",
+        "'quoted'",
+        "x" * 200,
+        "well-known, e.g. this",
+        "ＡＢＣ",
+        "電影好",
+        "-_-",
+    ],
+)
+def test_remembered_words_are_those_that_textattack_finds(text):
+    shared = textattack_import.textattack().shared
+    wanted = shared.utils.words_from_text(text)
+    for _ in range(2):  # found, and remembered
+        found = shared.attacked_text.words_from_text(text)
+        assert found == wanted
+        found.append("changed by the caller")
+    ignored = shared.attacked_text.words_from_text(text, ["don't"])
+    assert ignored == shared.utils.words_from_text(text, ["don't"])

@@ -1,0 +1,124 @@
+"""Tables of studies: from one row per victim and attack to the layout of the paper's tables.
+
+rows     `Study.measure(...)`: a row per condition and attack
+cells    `cells(rows)`: a row per cell of a table, averaged over its seeds
+table    `robustness_table(cells)`: victims down, tasks and attacks across, "92.1 ± 0.3"
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mvp_skill.run_folders import run_folders
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+CELL = ("task", "backbone", "variant", "method", "attack")
+ROWS_FILE = "rows.csv"
+ATTACK_NAMES = {
+    "none": "clean",
+    "textfooler": "TextFooler",
+    "textbugger": "TextBugger",
+    "textbugger_stock": "TextBugger (stock)",
+    "bert_attack": "BERT-Attack",
+    "misspelling": "misspelling",
+}
+NO_BREAK = "\u00a0"
+
+
+def cells(rows: "DataFrame") -> "DataFrame":
+    """One row per cell: CELL, `value`, `std`, `low`, `high`, `n`, `n_seeds`.
+
+    value       clean accuracy on the whole test split where the attack is "none", else robust
+                accuracy; mean over seeds
+    std         of the sample of seeds; NaN with one seed
+    low, high   95 % Wilson interval for the n examples of one seed
+    n           examples per seed, the fewest if seeds differ
+    """
+    from mvp_skill.metrics import wilson_interval
+
+    rows = rows.assign(variant=rows["variant"].astype(object).fillna(""))
+    if "robust_acc" not in rows:
+        rows = rows.assign(robust_acc=float("nan"))
+    value = rows["clean_acc"].where(rows["attack"] == "none", rows["robust_acc"])
+    groups = rows.assign(value=value).groupby(list(CELL), sort=False)
+    found = groups.agg(
+        value=("value", "mean"),
+        std=("value", "std"),
+        n=("n", "min"),
+        n_seeds=("seed", "nunique"),
+    ).reset_index()
+    ends = [
+        wilson_interval(round(v * n), int(n)) for v, n in zip(found.value, found.n, strict=True)
+    ]
+    return found.assign(low=[low for low, _ in ends], high=[high for _, high in ends])
+
+
+def robustness_table(found: "DataFrame", down: tuple[str, ...] = ("method",)) -> "DataFrame":
+    """Cells as the paper sets them: a row per victim, a column per task and attack, in per cent.
+
+    found    `cells(rows)`
+    down     columns that name a row of the table, such as ("backbone", "method")
+    returns  texts such as "92.1 ± 0.3"; a dash where nothing was measured
+    """
+    from mvp_skill.legends import name as method_name
+
+    shown = found.assign(
+        text=[in_per_cent(v, s) for v, s in zip(found["value"], found["std"], strict=True)],
+        method=found["method"].map(method_name),
+        attack=found["attack"].map(lambda attack: ATTACK_NAMES.get(attack, attack)),
+    )
+    columns = list(dict.fromkeys(zip(shown["task"], shown["attack"], strict=True)))
+    order = list(dict.fromkeys(zip(*(shown[name] for name in down), strict=True)))
+    wide = shown.set_index([*down, "task", "attack"])["text"].unstack(["task", "attack"])
+    wide = wide.reindex(columns=columns).fillna("–")
+    wide = wide.reindex(order if len(down) > 1 else [key for (key,) in order])
+    return wide.rename_axis(index=None if len(down) == 1 else list(down), columns=[None, None])
+
+
+def in_per_cent(mean: float, std: float) -> str:
+    """ "92.1 ± 0.3"; only "92.1" for one seed, a dash for nothing."""
+    if mean != mean:
+        return "–"
+    spread = f"{NO_BREAK}±{NO_BREAK}{100 * std:.1f}" if std == std else ""
+    return f"{100 * mean:.1f}{spread}"
+
+
+def counted(found: "DataFrame") -> str:
+    """For a caption: "n = 400 clean, 30 attacked; 3 seeds"."""
+    parts = []
+    for kind, chosen in (
+        ("clean", found["attack"] == "none"),
+        ("attacked", found["attack"] != "none"),
+    ):
+        if chosen.any():
+            parts.append(f"{_span(found.loc[chosen, 'n'])} {kind}")
+    return f"n = {', '.join(parts)}; seeds: {_span(found['n_seeds'])}"
+
+
+def save_rows(rows: "DataFrame", folder: Path) -> None:
+    """Write the rows of a study beside its run.json, for `load_rows`."""
+    rows.to_csv(folder / ROWS_FILE, index=False)
+
+
+def load_rows(root: str | Path, notebook: str) -> "DataFrame":
+    """The rows of every finished run of a notebook, with `scale` and `run_id`; empty if none."""
+    import pandas
+
+    from mvp_skill.files import read_json
+
+    found = []
+    for folder in run_folders(root):
+        if folder.parent.name == notebook and (folder / ROWS_FILE).exists():
+            scale = read_json(folder / "run.json")["parameters"].get("SCALE")
+            rows = pandas.read_csv(folder / ROWS_FILE, keep_default_na=True)
+            found.append(rows.assign(scale=scale, run_id=folder.name))
+    if not found:
+        return pandas.DataFrame()
+    rows = pandas.concat(found, ignore_index=True)
+    return rows.assign(variant=rows["variant"].astype(object).fillna(""))
+
+
+def _span(counts: "Series") -> str:
+    low, high = int(counts.min()), int(counts.max())
+    return str(low) if low == high else f"{low} to {high}"

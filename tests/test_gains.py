@@ -1,0 +1,82 @@
+"""Paired gains and their intervals."""
+
+import numpy as np
+import pandas
+import pytest
+
+from mvp_skill.errors import BadInput
+from mvp_skill.gains import paired_gain, right
+
+
+def log(outcomes: str, first_text: str = "a") -> pandas.DataFrame:
+    named = {"f": "failed", "s": "succeeded", "k": "skipped", "e": "error"}
+    texts = [[first_text + str(i)] for i in range(len(outcomes))]
+    return pandas.DataFrame({"outcome": [named[o] for o in outcomes], "texts": texts})
+
+
+def test_right_is_what_an_attack_failed_on():
+    found = right([log("fsk"), log("ffs")])  # [seed, example]
+    assert found.tolist() == [[True, False, False], [True, True, False]]
+
+
+def test_right_refuses_other_examples_and_errors():
+    with pytest.raises(BadInput, match="same examples"):
+        right([log("fs"), log("fs", "b")])
+    with pytest.raises(BadInput, match="raised"):
+        right([log("fe")])
+
+
+def slow_gain(pairs) -> float:
+    """The mean, one number at a time."""
+    settings = []
+    for a, b in pairs:
+        n = a.shape[1]
+        per_example = []
+        for example in range(n):
+            mean_a = sum(bool(row[example]) for row in a) / len(a)
+            mean_b = sum(bool(row[example]) for row in b) / len(b)
+            per_example.append(mean_a - mean_b)
+        settings.append(sum(per_example) / n)
+    return sum(settings) / len(settings)
+
+
+@pytest.mark.parametrize("shapes", [[(1, 7)], [(3, 11), (2, 5)], [(2, 1)]])
+def test_the_mean_is_that_of_the_slow_reference(shapes):
+    generator = np.random.default_rng(5)
+    pairs = [(generator.random(s) < 0.7, generator.random(s) < 0.4) for s in shapes]
+    found = paired_gain(pairs)
+    assert found.mean == pytest.approx(slow_gain(pairs), abs=1e-12)
+    assert found.low <= found.mean <= found.high
+    assert found.n == sum(n for _, n in shapes)
+    assert found.n_seeds == min(seeds for seeds, _ in shapes)
+
+
+def test_settings_count_alike_whatever_their_size():
+    many, few = np.ones((1, 90), bool), np.ones((1, 10), bool)
+    assert paired_gain([(many, ~many), (few, few)]).mean == pytest.approx(0.5)
+
+
+def test_the_interval_covers_the_planted_gain_about_as_often_as_it_says():
+    """400 worlds with a true gain of 0.2: 95 % of the intervals should hold it."""
+    generator = np.random.default_rng(0)
+    covered = 0
+    for _ in range(400):
+        b = generator.random((1, 60)) < 0.5
+        better = generator.random((1, 60)) < 0.4
+        a = b | better  # half of the wrong ones times 0.4: a gain of 0.2
+        low, high = paired_gain([(a, b)])[1:3]
+        covered += low <= 0.2 <= high
+    assert 0.91 <= covered / 400 <= 0.98
+
+
+def test_seeds_that_share_examples_do_not_make_the_interval_shorter():
+    generator = np.random.default_rng(1)
+    a, b = generator.random((1, 40)) < 0.8, generator.random((1, 40)) < 0.5
+    once, thrice = paired_gain([(a, b)]), paired_gain([(np.repeat(a, 3, 0), np.repeat(b, 3, 0))])
+    assert (thrice.low, thrice.high) == pytest.approx((once.low, once.high))
+
+
+def test_no_settings_or_other_examples_are_refused():
+    for pairs in ([], [(np.ones((1, 3), bool), np.ones((1, 4), bool))]):
+        with pytest.raises(BadInput, match="same examples"):
+            paired_gain(pairs)
