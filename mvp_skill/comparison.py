@@ -16,7 +16,7 @@ from mvp_skill.errors import BadInput
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-ATTACKS = "12_attack_victims"
+MAIN_TABLE = "13_main_table"
 GROUP = ("task", "backbone", "variant", "attack", "method")
 METRICS = ("clean_acc", "robust_acc", "attack_success_rate", "mean_queries")
 METRICS += ("label_kept_share", "label_kept_robust_acc")
@@ -36,7 +36,7 @@ def attacked_victims(runs: "DataFrame") -> "DataFrame":
     import pandas
 
     keys = [*GROUP, "seed"]
-    rows = runs[(runs["notebook"] == ATTACKS) & runs["method"].notna()].copy()
+    rows = runs[(runs["notebook"] == MAIN_TABLE) & runs["method"].notna()].copy()
     for key in GROUP:
         rows[key] = rows[key].fillna("").astype(str)
     for key in ("backbone", "variant"):  # of paths, what tells people something
@@ -98,18 +98,18 @@ def telling(means: "DataFrame") -> list[str]:
     return [name for name in SETTING if means[name].nunique() > 1]
 
 
-def gains(means: "DataFrame") -> "DataFrame":
-    """What MVP has more than MLP-FT, for each setting in which both were attacked.
+def gains(means: "DataFrame", one: str = "mvp", other: str = "mlp_ft") -> "DataFrame":
+    """What one method has more than another, for each setting in which both were attacked.
 
     returns   task, backbone, variant, attack, clean_gain, robust_gain, n, n_seeds (of the fewer)
     """
     where = list(GROUP[:-1])
-    one, other = (means[means["method"] == method] for method in ("mvp", "mlp_ft"))
-    both = one.merge(other, on=where, suffixes=("", "_mlp_ft"))
+    ours, theirs = (means[means["method"] == method] for method in (one, other))
+    both = ours.merge(theirs, on=where, suffixes=("", "_other"))
     for kind in ("clean", "robust"):
-        both[f"{kind}_gain"] = both[f"{kind}_acc"] - both[f"{kind}_acc_mlp_ft"]
+        both[f"{kind}_gain"] = both[f"{kind}_acc"] - both[f"{kind}_acc_other"]
     for count in ("n", "n_seeds"):
-        both[count] = both[[count, f"{count}_mlp_ft"]].min(axis=1)
+        both[count] = both[[count, f"{count}_other"]].min(axis=1)
     return both[[*where, "clean_gain", "robust_gain", "n", "n_seeds"]]
 
 

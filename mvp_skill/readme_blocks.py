@@ -9,13 +9,14 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mvp_skill.comparison import attacked_victims, over_seeds, setting, table
+from mvp_skill.comparison import MAIN_TABLE, attacked_victims, over_seeds, setting
 from mvp_skill.files import read_json, write_atomically
 from mvp_skill.readme_facts import duration, markdown, mini_models, mini_world, scales, size
 from mvp_skill.reported import accuracy_rows, paper_claims, verdicts
 from mvp_skill.results import VERDICTS, load_claims, load_runs
 from mvp_skill.run_folders import run_folders
 from mvp_skill.scales import SCALES
+from mvp_skill.study_tables import cells, counted, load_rows, tall_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -76,14 +77,16 @@ def figure(record: Path) -> str:
 
 
 def results(record: Path) -> str:
-    """The table of each scale that has attacked victims."""
-    parts = []
-    for scale in SCALES:
-        means = _means(record, scale)
-        if len(means):
-            found = table(means)
-            lead = f"Scale `{scale}` ({setting(means)}), mean ± standard deviation over seeds:"
-            parts.append(f"{lead}\n\n{markdown(list(found), found.to_numpy().tolist())}")
+    """The main table of each scale that has attacked victims."""
+    rows, parts = load_rows(record, MAIN_TABLE), []
+    for scale in SCALES if len(rows) else ():
+        found = cells(rows[rows["scale"] == scale])
+        if len(found):
+            shown = tall_table(found)
+            backbone = ", ".join(dict.fromkeys(found["backbone"]))
+            lead = f"Scale `{scale}` ({backbone}), accuracy in per cent, mean ± standard deviation"
+            lead += f" over seeds ({counted(found)}):"
+            parts.append(f"{lead}\n\n{markdown(list(shown), shown.to_numpy().tolist())}")
     return "\n\n".join(parts) or NOT_YET
 
 

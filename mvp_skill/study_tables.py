@@ -76,6 +76,21 @@ def robustness_table(found: "DataFrame", down: tuple[str, ...] = ("method",)) ->
     return wide.rename_axis(index=None if len(down) == 1 else list(down), columns=[None, None])
 
 
+def tall_table(found: "DataFrame") -> "DataFrame":
+    """The same cells with a row per task and victim and a column per attack, for narrow pages."""
+    from mvp_skill.legends import name as method_name
+
+    shown = found.assign(
+        text=[in_per_cent(v, s) for v, s in zip(found["value"], found["std"], strict=True)],
+        method=found["method"].map(method_name),
+    )
+    keys = ["task", *[c for c in ("backbone", "variant") if found[c].nunique() > 1], "method"]
+    attacks = list(dict.fromkeys(found["attack"]))
+    wide = shown.pivot(index=keys, columns="attack", values="text")[attacks].fillna("–")
+    wide = wide.loc[list(dict.fromkeys(zip(*(shown[key] for key in keys), strict=True)))]
+    return wide.rename(columns=ATTACK_NAMES).rename_axis(columns=None).reset_index()
+
+
 def in_per_cent(mean: float, std: float) -> str:
     """ "92.1 ± 0.3"; only "92.1" for one seed, a dash for nothing."""
     if mean != mean:

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pandas
+
+from mvp_skill.comparison import MAIN_TABLE
 from mvp_skill.files import write_json
+from mvp_skill.study_tables import ROWS_FILE
 
 CLEAN = 0.95
 
@@ -30,7 +34,7 @@ def write_run(root: Path, notebook: str, run_id: str, parameters: dict, metrics,
 
 
 def attack_row(method: str, robust_acc: float, n: int = 200, kept: float | None = 0.5) -> dict:
-    """What 12_attack_victims records for one victim."""
+    """What 13_main_table records for one victim under one attack."""
     success = 1 - robust_acc / CLEAN
     return {
         "method": method,
@@ -46,12 +50,17 @@ def attack_row(method: str, robust_acc: float, n: int = 200, kept: float | None 
 
 
 def write_attack(root: Path, task: str, seed: int, mlp_ft: float, mvp: float, **given) -> Path:
-    """A run of 12_attack_victims: both methods on one task and seed, and their comparison."""
+    """A run of 13_main_table on one task and seed; `others` are robust accuracies by method."""
     scale = given.pop("scale", "mini")
     options = {name: given.pop(name) for name in ("n", "kept") if name in given}
-    rows = [attack_row("mlp_ft", mlp_ft, **options), attack_row("mvp", mvp, **options)]
-    parameters = {"SCALE": scale, "TASK": task, "SEED": seed, "ATTACK": "textfooler"}
+    found = {"mlp_ft": mlp_ft, "mvp": mvp} | given.pop("others", {})
+    keys = {"task": task, "seed": seed, "attack": "textfooler"}
+    rows = [keys | attack_row(method, robust, **options) for method, robust in found.items()]
+    parameters = {"SCALE": scale, "TASKS": task, "SEEDS": seed}
     parameters |= {"BACKBONE": given.pop("backbone", None), "N_TRAIN": given.pop("n_train", None)}
     run_id = f"{scale}-{task}-s{seed}-{parameters['N_TRAIN']}"
     pair = {"robust_acc_gain": mvp - mlp_ft, "n": 200}
-    return write_run(root, "12_attack_victims", run_id, parameters, [*rows, pair], **given)
+    folder = write_run(root, MAIN_TABLE, run_id, parameters, [*rows, pair], **given)
+    columns = {"backbone": parameters["BACKBONE"] or "mini-roberta", "variant": ""}
+    pandas.DataFrame(rows).assign(**columns).to_csv(folder / ROWS_FILE, index=False)
+    return folder

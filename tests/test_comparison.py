@@ -57,7 +57,7 @@ def test_only_attacked_victims_are_read_and_settings_are_kept_apart(tmp_path):
 def test_paths_in_settings_by_hand_become_names(tmp_path):
     parameters = {"TASK": "sst2", "SEED": 0, "ENCODER": "/a/b/minilm", "NEIGHBOURS": "C:\\v\\x.txt"}
     write_run(
-        tmp_path, "12_attack_victims", "a", parameters, {"method": "mvp", "robust_acc": 0.5, "n": 3}
+        tmp_path, "13_main_table", "a", parameters, {"method": "mvp", "robust_acc": 0.5, "n": 3}
     )
     victims = comparison.attacked_victims(load_runs(tmp_path))
     assert list(victims["variant"]) == ["encoder=minilm neighbours=x.txt"]
@@ -157,6 +157,25 @@ def test_verdicts_follow_their_criteria(tmp_path, pairs, robust, gain):
     assert holds(means, "Robustness does not cost") is True
     means.loc[means["method"] == "mvp", "clean_acc"] -= 0.016
     assert holds(means, "Robustness does not cost") is False
+
+
+@pytest.mark.parametrize(
+    ("others", "beaten", "helped"),
+    [
+        ({}, None, None),
+        ({"freelb": 0.55, "amda": 0.4}, True, None),
+        ({"freelb": 0.55, "amda": 0.61}, False, None),  # the best defence counts
+        ({"mvp_adv": 0.62}, None, True),
+        ({"mvp_adv": 0.58}, None, False),
+    ],
+)
+def test_claims_on_defences_compare_with_the_best_of_them(tmp_path, others, beaten, helped):
+    write_attack(tmp_path, "mini_films", 0, 0.5, 0.6, others=others)
+    means = means_of(tmp_path)
+    assert holds(means, "MVP is more robust than MLP-FT defended") is beaten
+    assert holds(means, "Adversarial training makes") is helped
+    means.loc[means["method"] == "mvp_adv", "clean_acc"] -= 0.02
+    assert holds(means, "Adversarial training makes") is (None if helped is None else False)
 
 
 @pytest.mark.parametrize(("mlp_ft", "expected"), [(0.30, True), (0.36, False)])

@@ -7,7 +7,14 @@ import pytest
 
 from mvp_skill.files import write_json
 from mvp_skill.metrics import wilson_interval
-from mvp_skill.study_tables import cells, counted, load_rows, robustness_table, save_rows
+from mvp_skill.study_tables import (
+    cells,
+    counted,
+    load_rows,
+    robustness_table,
+    save_rows,
+    tall_table,
+)
 
 
 def row(task, method, seed, attack, clean, robust=nan, n=40, variant=""):
@@ -50,6 +57,16 @@ def test_the_table_has_victims_down_and_tasks_with_attacks_across():
     assert table.loc["MLP-FT", ("films", "TextFooler")] == "60.0\u00a0±\u00a014.1"
     assert table.loc["MVP", ("films", "clean")] == "80.0"  # one seed has no spread
     assert table.loc["MVP", ("films", "TextFooler")] == "–"
+
+
+def test_the_tall_table_has_a_row_per_task_and_victim():
+    table = tall_table(cells(ROWS))
+    assert list(table.columns) == ["task", "method", "clean", "TextFooler"]
+    assert table.to_numpy().tolist() == [
+        ["films", "MLP-FT", "95.0\u00a0±\u00a07.1", "60.0\u00a0±\u00a014.1"],
+        ["films", "MVP", "80.0", "–"],
+        ["news", "MVP", "–", "80.0"],
+    ]
 
 
 def test_rows_of_variants_are_rows_of_their_own():
