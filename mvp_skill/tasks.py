@@ -100,8 +100,9 @@ def load_task(
 ) -> "DatasetDict":
     """The data of a task: splits train, validation and test with columns `texts` and `label`.
 
-        data_dir   folder with the published files (their names: `TASKS[name].published.layouts`);
-                   None takes the hub's copy, or generates the data if the task is a mini one
+        data_dir   folder with the published files (their names: `TASKS[name].published.layouts`),
+                   or with a folder of the task's name that has them; None takes the hub's copy, or
+                   generates the data if the task is a mini one
         n_*        rows wanted; None means all there are (or the mini world's own number). From
                    published data a random subset, the same for every run; where there are fewer
                    rows than wanted, all of them, and a warning is logged
@@ -159,11 +160,22 @@ def _read(
         raise BadInput(
             f"{task.name} has the same data for every seed; call load_task without seed={seed!r}."
         )
-    splits, origin = read_published(task.published, data_dir)
+    splits, origin = read_published(task.published, folder_of(data_dir, task.name))
     for split, count in wanted.items():
         if count is not None and count > len(splits[split]):
             LOGGER.warning("%s: %d %s rows, not %d", task.name, len(splits[split]), split, count)
     return {split: subset(splits[split], wanted[split]) for split in SPLITS}, origin
+
+
+def folder_of(data_dir: str | Path | None, task: str) -> str | Path | None:
+    """Where the files of a task are: in the folder of its name, if there is one, else right there.
+
+    So one DATA_DIR serves a batch of several tasks.
+    """
+    if data_dir is None:
+        return None
+    own = Path(data_dir).expanduser() / task
+    return own if own.is_dir() else data_dir
 
 
 def _as_dataset_dict(task: Task, splits: dict[str, list[Row]], origin: str) -> "DatasetDict":

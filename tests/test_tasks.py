@@ -9,7 +9,7 @@ import pytest
 from datasets import ClassLabel, Dataset
 
 from mvp_skill.errors import BadInput
-from mvp_skill.tasks import SPLITS, TASKS, load_task, task_named
+from mvp_skill.tasks import SPLITS, TASKS, folder_of, load_task, task_named
 
 PAIRS = {
     "mrpc": (("sentence1", "sentence2"), ()),  # both may be changed
@@ -133,6 +133,19 @@ def test_published_tasks_have_the_same_schema(tmp_path):
     assert data["train"].features == mini["train"].features
     description = data["train"].info.description
     assert "sst2, train" in description and str(tmp_path / "train.tsv") in description
+
+
+def test_a_folder_of_the_tasks_name_inside_data_dir_comes_first(tmp_path):
+    files = sst2_folder(tmp_path)
+    own = tmp_path / "all" / "sst2"
+    own.mkdir(parents=True)
+    for path in files.iterdir():
+        if path.is_file():
+            (own / path.name).write_bytes(path.read_bytes())
+    inside, beside = (load_task("sst2", data_dir=folder) for folder in (own.parent, own))
+    assert inside["train"]["texts"] == beside["train"]["texts"]
+    assert str(own / "train.tsv") in inside["train"].info.description
+    assert folder_of(None, "sst2") is None and folder_of(str(own), "sst2") == str(own)
 
 
 def test_questions_get_one_question_mark(tmp_path):
