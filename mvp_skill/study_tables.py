@@ -26,11 +26,12 @@ ATTACK_NAMES = {
 NO_BREAK = "\u00a0"
 
 
-def cells(rows: "DataFrame") -> "DataFrame":
+def cells(rows: "DataFrame", metric: str = "robust_acc") -> "DataFrame":
     """One row per cell: CELL, `value`, `std`, `low`, `high`, `n`, `n_seeds`.
 
-    value       clean accuracy on the whole test split where the attack is "none", else robust
-                accuracy; mean over seeds
+    metric      what is wanted under attack, "label_kept_robust_acc" for instance
+    value       clean accuracy on the whole test split where the attack is "none", else the metric;
+                mean over seeds
     std         of the sample of seeds; NaN with one seed
     low, high   95 % Wilson interval for the n examples of one seed
     n           examples per seed, the fewest if seeds differ
@@ -38,10 +39,11 @@ def cells(rows: "DataFrame") -> "DataFrame":
     from mvp_skill.metrics import wilson_interval
 
     rows = rows.assign(variant=rows["variant"].astype(object).fillna(""))
-    if "robust_acc" not in rows:
-        rows = rows.assign(robust_acc=float("nan"))
-    value = rows["clean_acc"].where(rows["attack"] == "none", rows["robust_acc"])
-    groups = rows.assign(value=value).groupby(list(CELL), sort=False)
+    if metric not in rows:
+        rows = rows.assign(**{metric: float("nan")})
+    value = rows["clean_acc"].where(rows["attack"] == "none", rows[metric])
+    rows = rows.assign(value=value)
+    groups = rows[rows["value"].notna()].groupby(list(CELL), sort=False)
     found = groups.agg(
         value=("value", "mean"),
         std=("value", "std"),

@@ -59,6 +59,14 @@ def test_the_table_has_victims_down_and_tasks_with_attacks_across():
     assert table.loc["MVP", ("films", "TextFooler")] == "–"
 
 
+def test_another_metric_under_attack_can_be_asked_for_and_gaps_are_no_cells():
+    rows = ROWS.assign(label_kept_robust_acc=[nan, nan, 0.9, nan, nan, 0.95])
+    found = cells(rows, "label_kept_robust_acc").set_index(["task", "method", "attack"])
+    assert found.loc[("films", "mlp_ft", "textfooler"), ["value", "n_seeds"]].tolist() == [0.9, 1]
+    assert found.loc[("films", "mlp_ft", "none"), "value"] == pytest.approx(0.95)
+    assert len(cells(ROWS, "label_kept_robust_acc")) == 2  # nobody was asked: clean cells only
+
+
 def test_the_tall_table_has_a_row_per_task_and_victim():
     table = tall_table(cells(ROWS))
     assert list(table.columns) == ["task", "method", "clean", "TextFooler"]
