@@ -22,28 +22,60 @@ from mvp_skill.cluster import Start, engine
 from mvp_skill.errors import BadInput
 from mvp_skill.execution import Outcome
 from mvp_skill.run_folders import partial, remove, restore
-from mvp_skill.scales import settings
+from mvp_skill.scales import settings, study_settings
 
 HERE = Path(__file__).resolve().parent
 NOTEBOOKS = HERE / "notebooks"
 METHODS = ("mlp_ft", "mvp")
+# The tasks of the experiments that are about causes, the first one for those about a single task.
+ABLATIONS = {
+    "mini": ("mini_films", "mini_news"),
+    "small": ("sst2", "ag_news"),
+    "paper": ("boolq", "ag_news"),
+}
+# Defences by adversarial training cost as much as all else; at the mini scale two tasks have them.
+UNDEFENDED = "mlp_ft, mvp, mlp_ft_adv, mvp_adv"
 
 
 def runs_of(scale: str) -> list[Run]:
     """The plan of the project at one scale: what is run, with which parameters, and what it needs.
 
-    Runs start in this order, as soon as what they need is done. 01_pretrain_mini_models is not
-    among them: its models come with the package.
+    Runs start in this order, as soon as what they need is done; the longest come first.
+    01_pretrain_mini_models is not among them: its models come with the package.
     """
-    chosen = settings(scale)
+    runs = [*studies_of(scale), *victims_of(scale)]
+    runs += [Run("00_tour"), Run("10_templates_and_verbalizers")]
+    return [*runs, Run("90_results", needs=tuple(runs))]
+
+
+def victims_of(scale: str) -> list[Run]:
+    """One victim after the other, trained and attacked: notebooks 11 and 12."""
     runs: list[Run] = []
-    for task in chosen.tasks:
-        for seed in chosen.seeds:
+    for task in settings(scale).tasks:
+        for seed in settings(scale).seeds:
             given = {"TASK": task, "SEED": seed}
             victims = [Run("11_train_victims", given | {"METHOD": method}) for method in METHODS]
             runs += [*victims, Run("12_attack_victims", given, needs=tuple(victims))]
-    runs += [Run("00_tour"), Run("10_templates_and_verbalizers")]
-    return [*runs, Run("90_results", needs=tuple(runs))]
+    return runs
+
+
+def studies_of(scale: str) -> list[Run]:
+    """The experiments that compare many victims, which they share: notebooks 13 to 19."""
+    fewer = {"VICTIMS": UNDEFENDED} if scale == "mini" else {}
+    main = [
+        Run("13_main_table", {"TASKS": task} | ({} if task in ABLATIONS[scale] else fewer))
+        for task in study_settings(scale).tasks
+    ]
+    one, two = {"TASKS": ABLATIONS[scale][0]}, {"TASKS": ", ".join(ABLATIONS[scale])}
+    return [
+        *main,
+        Run("15_why_does_mvp_help", two),
+        Run("16_templates_and_label_words", two),
+        Run("17_sample_efficiency", one),
+        Run("14_adversarial_training", one),
+        Run("18_other_attacks", one),
+        Run("19_out_of_distribution"),
+    ]
 
 
 def arguments_of(line: list[str] | None) -> argparse.Namespace:

@@ -16,7 +16,7 @@ import run_all
 from mvp_skill.batch import Run, plan
 from mvp_skill.execution import kernel_environment
 from mvp_skill.run_ids import notebook_cells
-from mvp_skill.scales import SCALES
+from mvp_skill.scales import SCALES, STUDIES
 
 DRIVER = """
 import signal, sys
@@ -81,6 +81,16 @@ def test_the_plan_trains_before_it_attacks_and_ends_with_the_results(scale):
         assert {run.parameters["METHOD"] for run in attack.needs} == {"mlp_ft", "mvp"}
         assert {run.parameters["TASK"] for run in attack.needs} == {attack.parameters["TASK"]}
     assert "01_pretrain_mini_models" not in {run.notebook for run in runs}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_plan_has_every_experiment_and_a_main_table_per_task(scale):
+    runs = run_all.runs_of(scale)
+    main = [run for run in runs if run.notebook == "13_main_table"]
+    assert [run.parameters["TASKS"] for run in main] == list(STUDIES[scale].tasks)
+    planned = {run.notebook for run in runs}
+    there = {path.stem for path in run_all.NOTEBOOKS.glob("*.ipynb")}
+    assert there - planned == {"01_pretrain_mini_models"}
 
 
 def test_the_plan_fits_the_notebooks_of_the_project(tmp_path):
