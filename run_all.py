@@ -1,8 +1,7 @@
 """Run every notebook of the project as a batch: `python run_all.py`.
 
-Finished runs are not redone, a failed run does not stop the others, and the summary is written
-before this program ends. Exit status: 0 all done, 1 some run failed, 2 bad input and nothing
-started, 130 interrupted (start again to go on).
+Finished runs are not redone, a failed run does not stop the others, and a summary is written at the
+end. Exit status: 0 all done, 1 some run failed, 2 bad input, 130 interrupted (start again).
 """
 
 import argparse
@@ -33,7 +32,7 @@ ABLATIONS = {
     "small": ("sst2", "ag_news"),
     "paper": ("boolq", "ag_news"),
 }
-# Defences by adversarial training cost as much as all else; at the mini scale two tasks have them.
+# Defences cost as much as all else; at the mini scale only the tasks of the ablations have them.
 UNDEFENDED = "mlp_ft, mvp, mlp_ft_adv, mvp_adv"
 
 
@@ -43,8 +42,8 @@ def runs_of(scale: str) -> list[Run]:
     Runs start in this order, as soon as what they need is done; the longest come first.
     01_pretrain_mini_models is not among them: its models come with the package.
     """
-    runs = [*studies_of(scale), *victims_of(scale)]
-    runs += [Run("00_tour"), Run("10_templates_and_verbalizers")]
+    alone = [Run("00_tour"), Run("10_templates_and_verbalizers")]
+    runs = [*studies_of(scale), *victims_of(scale), *alone]
     return [*runs, Run("90_results", needs=tuple(runs))]
 
 
@@ -66,7 +65,7 @@ def studies_of(scale: str) -> list[Run]:
         Run("13_main_table", {"TASKS": task} | ({} if task in ABLATIONS[scale] else fewer))
         for task in study_settings(scale).tasks
     ]
-    one, two = {"TASKS": ABLATIONS[scale][0]}, {"TASKS": ", ".join(ABLATIONS[scale])}
+    two, one = {"TASKS": ", ".join(ABLATIONS[scale])}, {"TASKS": ABLATIONS[scale][0]}
     return [
         *main,
         Run("15_why_does_mvp_help", two),
