@@ -114,10 +114,27 @@ def test_modules_started_with_python_exist():
 def test_every_path_named_exists():
     named = re.findall(r"`((?:mvp_skill|notebooks|tests)/[\w./-]*)`", TEXT)
     named += re.findall(r"\]\(((?!http)[^)]+)\)", TEXT)
-    named += re.findall(r"`([\w-]+\.(?:yml|txt|toml|py))`", TEXT)
+    named += re.findall(r"`((?!test_)[\w-]+\.(?:yml|txt|toml|py))`", TEXT)
     made = {"mvp_skill/recorded_runs/"}  # by the command that the page names
     assert len(named) > 20
     assert [path for path in named if path not in made and not (ROOT / path).exists()] == []
+
+
+def pitfalls_tested() -> dict[str, set[str]]:
+    """Number -> the files with tests whose names have it."""
+    found: dict[str, set[str]] = {}
+    for path in (ROOT / "tests").glob("test_*.py"):
+        names = re.findall(r"^def test_pitfall_([\d_and]+)_", path.read_text("utf-8"), re.MULTILINE)
+        for number in re.findall(r"\d\d", " ".join(names)):
+            found.setdefault(number, set()).add(path.name)
+    return found
+
+
+def test_the_table_of_pitfalls_names_the_tests_that_guard_against_them():
+    rows = re.findall(r"^\| (\d\d) \|.*\|(.*)\|$", TEXT, re.MULTILINE)
+    listed = {number: set(re.findall(r"`(\w+\.py)`", tests)) for number, tests in rows}
+    assert [number for number, _ in rows] == [f"{i:02}" for i in range(1, 27)]
+    assert listed == pitfalls_tested()
 
 
 def test_notebooks_named_in_the_text_exist():
