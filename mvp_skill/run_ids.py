@@ -25,7 +25,8 @@ from mvp_skill.scales import SCALES
 LOCATION = "OUT"  # where results go; the one parameter that changes no result
 IN_THE_NAME = ("TASK", "METHOD", "BACKBONE", "ATTACK")
 DEFAULT_SCALE = "mini"
-PATHS = ("DATA_DIR", "BACKBONE", "NEIGHBOURS", "ENCODER")  # parameters that may be paths
+# Parameters that may be paths.
+PATHS = ("DATA_DIR", "BACKBONE", "NEIGHBOURS", "ENCODER", "MASKED_LM")
 PACKAGE = Path(__file__).parent
 MINI_DATA = {".txt", ".yaml", ".safetensors", ".json"}  # in mini/: lexicon, patterns, weights
 

@@ -20,7 +20,7 @@ from attack_cases import (
     without_seconds,
 )
 
-from mvp_skill.attack_recipes import NEEDS, RECIPES, recipe_named, step_names, word_limits
+from mvp_skill.attack_recipes import NEEDS, RECIPES, recipe_named, word_limits
 from mvp_skill.errors import BadInput
 from mvp_skill.look_alikes import LOOK_ALIKES
 from mvp_skill.stop_words import nltk_stop_words
@@ -126,11 +126,6 @@ def test_word_limits_per_data_set():
         for attack, limit in limits.items():
             caps = [c for c in made(attack, TASKS[name]).constraints if hasattr(c, "max_percent")]
             assert [c.max_percent or c.max_num_words for c in caps] == ([limit] if limit else [])
-
-
-def test_step_names():
-    assert step_names(made("textfooler")) == ["word limit", "cosine", "part of speech", "encoder"]
-    assert step_names(made("bert_attack")) == ["word limit", "encoder"]
 
 
 # --- what holds for every attack ----------------------------------------------------------------
