@@ -3,9 +3,13 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from mvp_skill.attack_recipes import word_limits
+
 if TYPE_CHECKING:
     from textattack import Attack
     from textattack.shared import AttackedText
+
+    from mvp_skill.tasks import Task
 
 _NAMES = {
     "MaxWordsPerturbed": "word limit",
@@ -40,8 +44,9 @@ def ranking_texts(
     return [hide[method](word) for word in words] if method else []
 
 
-def limit_in_words(limit: float | int | None) -> str:
-    """One of `word_limits` for people: "10 % of the words, rounded up", "1", or "any number"."""
+def limit_in_words(task: "Task", name: str) -> str:
+    """How many words an attack may change: "10 % of the words, rounded up", "1", "any number"."""
+    limit = word_limits(task)[name]
     if limit is None:
         return "any number"
-    return f"{limit:.0%} of the words, rounded up".replace("%", " %") if limit < 1 else str(limit)
+    return f"{100 * limit:g} % of the words, rounded up" if limit < 1 else str(limit)

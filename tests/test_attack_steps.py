@@ -3,7 +3,7 @@
 import pytest
 from attack_cases import ONE, BagOfWords, resources
 
-from mvp_skill.attack_recipes import RECIPES, recipe_named, word_limits
+from mvp_skill.attack_recipes import RECIPES, recipe_named
 from mvp_skill.attack_steps import limit_in_words, ranking_texts, step_names
 from mvp_skill.attacks import attack, attacked_text
 from mvp_skill.tasks import TASKS
@@ -45,7 +45,7 @@ def test_the_texts_to_rank_by_are_those_that_the_attack_asks_about(name):
 
 
 def test_limits_for_people():
-    limits = {name: limit_in_words(limit) for name, limit in word_limits(TASKS["sst2"]).items()}
+    limits = {name: limit_in_words(TASKS["sst2"], name) for name in RECIPES}
     assert limits == {
         "textfooler": "10 % of the words, rounded up",
         "textbugger": "any number",
