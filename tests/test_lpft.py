@@ -143,6 +143,30 @@ def test_pitfall_06_fitting_leaves_no_trace_and_repeats(tiny_backbone, method):
     assert weights[0].equal(weights[1]) and weights[0].requires_grad
 
 
+def test_a_probe_is_fitted_again_only_if_something_changed(tiny_backbone, monkeypatch):
+    fits = []
+    monkeypatch.setattr("mvp_skill.lpft.best_probe", lambda *a: (fits.append(1), best_probe(*a))[1])
+    victim = tiny_victim("lpft_sparse", tiny_backbone)
+    given = splits_of(victim, topics(2))
+
+    def fitted_anew():
+        before = len(fits)
+        start_from_probe(victim, given)
+        return len(fits) > before
+
+    assert fitted_anew() and not fitted_anew()
+    probe = victim.out_proj.weight.clone()
+    with torch.no_grad():
+        victim.out_proj.weight += 1
+    assert fitted_anew() and victim.out_proj.weight.equal(probe)
+    with torch.no_grad():
+        for weight in victim.encoder.parameters():
+            weight *= 1.5
+    assert fitted_anew() and not victim.out_proj.weight.equal(probe)
+    given["train"] = given["train"]._replace(labels=1 - given["train"].labels)
+    assert fitted_anew() and not fitted_anew()
+
+
 @pytest.mark.parametrize("name", ["lpft", "lpft_", "LPFT_dense"])
 def test_pitfall_07_lpft_alone_is_refused(name):
     with pytest.raises(BadInput, match=f"Unknown method '{name}'.*lpft_sparse, lpft_dense"):

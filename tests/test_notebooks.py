@@ -112,6 +112,15 @@ def test_pitfall_22_the_attack_notebook_runs_the_attack_asked_for(name, results)
     assert [log.parameters["recipe"] for log in logs] == [name] * 2
 
 
+@pytest.mark.notebooks
+def test_the_training_notebook_takes_a_third_method(results):
+    record = json.loads(
+        (run("11_train_victims", results, METHOD="lpft_dense") / "run.json").read_text()
+    )
+    assert record["settings"]["victim"]["method"] == "lpft_dense"
+    assert 0.5 < record["metrics"]["untrained_acc"]  # of the probe
+
+
 def test_the_table_of_tiny_parameters_names_existing_notebooks():
     named = set(TINY) | set(NEEDS) | {needed for runs in NEEDS.values() for needed, _ in runs}
     assert named <= {path.stem for path in PATHS}
