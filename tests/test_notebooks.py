@@ -114,11 +114,10 @@ def test_pitfall_22_the_attack_notebook_runs_the_attack_asked_for(name, results)
 
 @pytest.mark.notebooks
 def test_the_training_notebook_takes_a_third_method(results):
-    record = json.loads(
-        (run("11_train_victims", results, METHOD="lpft_dense") / "run.json").read_text()
-    )
+    folder = run("11_train_victims", results, METHOD="lpft_dense")
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     assert record["settings"]["victim"]["method"] == "lpft_dense"
-    assert 0.5 < record["metrics"]["untrained_acc"]  # of the probe
+    assert record["claims"][0]["claim"].startswith("DenseLPFT has learnt")
 
 
 def test_the_table_of_tiny_parameters_names_existing_notebooks():
