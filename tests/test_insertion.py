@@ -5,8 +5,9 @@ import pytest
 from transformers import AutoTokenizer, BertTokenizerFast
 
 from mvp_skill.errors import BadInput
-from mvp_skill.insertion import Insertion, shortened
+from mvp_skill.insertion import Insertion
 from mvp_skill.prompts import Template, prompts_for
+from mvp_skill.shortening import shortened
 
 TEMPLATES = [
     Template(pattern)
