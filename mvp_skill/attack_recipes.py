@@ -236,15 +236,3 @@ def word_limits(task: "Task") -> dict[str, float | int | None]:
         "bert_attack": BERT_ATTACK_FRACTION,
         "misspelling": 1,
     }
-
-
-def step_names(made: "Attack") -> list[str]:
-    """Names for people of the constraints that candidates pass one after the other."""
-    names = {
-        "MaxWordsPerturbed": "word limit",
-        "WordEmbeddingDistance": "cosine",
-        "PartOfSpeech": "part of speech",
-        "LexiconPartOfSpeech": "part of speech",
-        "EncoderSimilarity": "encoder",
-    }
-    return [names[type(constraint).__name__] for constraint in made.constraints]

@@ -126,10 +126,14 @@ def label_kept_robust_acc(victims: "DataFrame") -> "Series":
     return victims["clean_acc"] * (1 - fair)
 
 
-def paper_numbers() -> "DataFrame":
-    """The published numbers that were seen in a source, with it: PAPER_COLUMNS.
+def paper_numbers(paper: str = "mvp") -> "DataFrame":
+    """The published numbers of a paper that were seen in a source, with it: PAPER_COLUMNS.
 
-    Nothing is in the file from memory; raises BadInput if its columns are others.
+    Nothing is in the file from memory.
+
+    paper    "mvp", or what only says which size to expect, and is never beside numbers of ours:
+             "textfooler" (its code rerun by users) and "textattack" (its models)
+    raises   BadInput for another paper, or if the file's columns are others
     """
     import pandas
 
@@ -137,7 +141,10 @@ def paper_numbers() -> "DataFrame":
     frame = pandas.read_csv(PAPER_NUMBERS, dtype=texts, keep_default_na=False)
     if tuple(frame.columns) != PAPER_COLUMNS:
         raise BadInput(f"{PAPER_NUMBERS} must have the columns {', '.join(PAPER_COLUMNS)}.")
-    return frame
+    papers = list(frame["paper"].unique())
+    if paper not in papers:
+        raise BadInput(f"No numbers of the paper {paper!r} are recorded; use {', '.join(papers)}.")
+    return frame[frame["paper"] == paper].reset_index(drop=True)
 
 
 def _with_spread(means: "Series", spreads: "Series") -> list[str]:

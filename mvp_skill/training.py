@@ -74,7 +74,7 @@ def train(
     """
     check_attacker(config.objective, attacker)
     auxiliary = config.objective.auxiliary(victim, config.seed)
-    splits = _prepared(victim, data)
+    splits = prepared(victim, data)
     parameters = training_parameters(victim, config, splits, attacker)
     key = training_key(parameters)
     folder = None if folder is None else Path(folder)
@@ -115,7 +115,7 @@ def train_or_load(
     """
     folder = Path(folder)
     if (folder / TRAINING_FILE).exists() and (folder / VICTIM_FILE).exists():
-        splits = _prepared(victim, data)
+        splits = prepared(victim, data)
         parameters = training_parameters(victim, config, splits, attacker)
         stored = read_json(folder / TRAINING_FILE)
         if stored["parameters"] == parameters:
@@ -130,10 +130,10 @@ def evaluate(victim: nn.Module, examples: "Dataset") -> float:
     return clean_accuracy(victim, encoded(victim, examples, "evaluation"))
 
 
-def _prepared(victim: nn.Module, data: "DatasetDict") -> dict[str, Split]:
+def prepared(victim: nn.Module, data: "DatasetDict") -> dict[str, Split]:
     """Training and validation as the victim reads them; LPFT's last layer is fitted to them.
 
-    Fitted here, before the parameters of the training are taken: initial weights are among them.
+    `train` does so first, as initial weights are among the parameters of a training.
     """
     splits = {name: encoded(victim, data[name], name) for name in ("train", "validation")}
     start_from_probe(victim, splits)

@@ -21,7 +21,7 @@ from attack_cases import (
 )
 
 from mvp_skill import attack_constraints
-from mvp_skill.attack_recipes import NEEDS, RECIPES, recipe_named, step_names, word_limits
+from mvp_skill.attack_recipes import NEEDS, RECIPES, recipe_named, word_limits
 from mvp_skill.errors import BadInput
 from mvp_skill.look_alikes import LOOK_ALIKES
 from mvp_skill.stop_words import nltk_stop_words
@@ -148,11 +148,6 @@ def test_a_limit_that_is_reached_saves_candidates_and_changes_nothing(name, monk
     monkeypatch.setattr(attack_constraints.WordsLeft, "_get_modifiable_indices", everything)
     assert without_seconds(run(BagOfWords(), rows, recipe=name).records) == saved
     assert n_saved < len(counted)
-
-
-def test_step_names():
-    assert step_names(made("textfooler")) == ["word limit", "cosine", "part of speech", "encoder"]
-    assert step_names(made("bert_attack")) == ["word limit", "encoder"]
 
 
 # --- what holds for every attack ----------------------------------------------------------------

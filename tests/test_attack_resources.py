@@ -1,5 +1,7 @@
 """The resources of each attack: made, replaced, checked before anything is loaded."""
 
+import os
+import subprocess
 import sys
 import types
 from dataclasses import replace
@@ -153,6 +155,27 @@ def test_resources_that_are_there_pass(tiny_backbone, tmp_path):
     for name in RECIPES:
         check_resources("mini", name)
     check_resources("small", neighbours=vectors, tagger="mini", encoder=tiny_backbone)
+
+
+def test_pitfall_20_an_attack_imports_no_library_it_has_no_need_of(tmp_path, repository):
+    """Not even where they are installed: stand-ins that would be found are not looked at."""
+    unwanted = ("tensorflow", "tensorflow_hub", "torch_scatter")
+    for name in unwanted:
+        (tmp_path / f"{name}.py").write_text("")
+    code = (
+        "import sys; from mvp_skill.attack_resources import resources_for;"
+        "from mvp_skill.attack_recipes import textfooler; from mvp_skill.tasks import task_named;"
+        "textfooler(None, task_named('mini_films'), resources_for('mini'));"
+        f"sys.exit(', '.join({{*{unwanted}}} & set(sys.modules)) or 0)"
+    )
+    path = os.pathsep.join([str(repository), str(tmp_path)])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_anything_with_the_right_parts_is_a_resource():

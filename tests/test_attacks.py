@@ -100,7 +100,7 @@ class Dropping(torch.nn.Module):
         return self.dropout(BagOfWords()(texts)) * self.scale
 
 
-def test_pitfall_1_the_victim_is_in_evaluation_mode_and_gets_its_modes_back():
+def test_pitfall_01_the_victim_is_in_evaluation_mode_and_gets_its_modes_back():
     victim = Dropping().train()
     victim.frozen.eval()
     log = run(victim, MIXED)
@@ -109,7 +109,7 @@ def test_pitfall_1_the_victim_is_in_evaluation_mode_and_gets_its_modes_back():
     assert without_seconds(log.records) == without_seconds(run(BagOfWords(), MIXED).records)
 
 
-def test_pitfall_1_a_victim_that_draws_is_refused():
+def test_pitfall_01_a_victim_that_draws_is_refused():
     def victim(texts):
         return BagOfWords()(texts) + torch.rand(len(texts), 2)
 
@@ -124,7 +124,7 @@ def test_pitfall_15_no_gradients_are_built():
     assert victim.scale.grad is None
 
 
-def test_pitfall_7_of_textattack_half_precision_logits_arrive_as_fp32():
+def test_textattack_pitfall_7_half_precision_logits_arrive_as_fp32():
     log = run(lambda texts: BagOfWords()(texts).to(torch.bfloat16), MIXED)
     assert "error" not in {record["outcome"] for record in log.records}
     from mvp_skill.attack_constraints import VictimWrapper
@@ -133,7 +133,7 @@ def test_pitfall_7_of_textattack_half_precision_logits_arrive_as_fp32():
     assert wrapped(["a", "b"]).dtype == torch.float32
 
 
-def test_pitfall_7_of_textattack_logits_that_sum_to_one_are_not_taken_for_probabilities():
+def test_textattack_pitfall_7_logits_that_sum_to_one_are_not_taken_for_probabilities():
     logits = torch.tensor([[2.0, -1.0], [0.25, 0.75], [3.0, 4.0]])
     for rows in ([0], [0, 1], [0, 2], [0, 1, 2]):  # TextAttack decides for a whole batch
         made = textfooler(lambda texts, rows=rows: logits[rows], ONE, resources())

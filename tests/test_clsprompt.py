@@ -45,7 +45,7 @@ def test_clsprompt_equals_the_slow_version(request, backbone, space, how, pool):
     torch.testing.assert_close(victim(TEXTS), by_hand(folder, space, pool), atol=1e-5, rtol=0)
 
 
-def test_pitfall_8_the_words_are_those_of_mvp_with_their_space(tiny_backbone, monkeypatch):
+def test_pitfall_08_the_words_are_those_of_mvp_with_their_space(tiny_backbone, monkeypatch):
     """Several words per class, some of them single tokens only after a space."""
     edited = copy.deepcopy(prompts.all_prompts())
     edited["mini_films"]["label_words"]["default"] = {

@@ -66,7 +66,7 @@ def test_other_domains_are_refused(domains):
         load_domains(domains)
 
 
-def test_a_victim_of_one_domain_reads_the_other(tiny_backbone):
+def test_pitfall_22_a_victim_of_one_domain_reads_the_other(tiny_backbone):
     victim = build_victim(
         "mvp", tiny_backbone, "mini_films", template_variant=TEMPLATE_VARIANTS["mini_films"]
     )

@@ -62,7 +62,7 @@ def test_it_trains_saves_loads_and_is_attacked(request, tmp_path, method, backbo
 
 
 @pytest.mark.parametrize(("method", "backbone"), EVERY)
-def test_a_stored_victim_of_pairs_is_the_same_victim(request, tmp_path, method, backbone):
+def test_pitfall_19_a_stored_victim_is_the_same_victim(request, tmp_path, method, backbone):
     folder = request.getfixturevalue(backbone)
     victim = tiny_victim(method, folder, "mini_questions", seed=4, **APPENDED)
     with torch.no_grad():

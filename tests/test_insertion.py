@@ -5,8 +5,9 @@ import pytest
 from transformers import AutoTokenizer, BertTokenizerFast
 
 from mvp_skill.errors import BadInput
-from mvp_skill.insertion import Insertion, shortened
+from mvp_skill.insertion import Insertion
 from mvp_skill.prompts import Template, prompts_for
+from mvp_skill.shortening import shortened
 
 TEMPLATES = [
     Template(pattern)
@@ -73,7 +74,9 @@ def slow_row(tokenizer, template, texts, max_length, frozen):
 @pytest.mark.parametrize("n_columns", [1, 2])
 @pytest.mark.parametrize("frozen", [(), (0,), (1,)])
 @pytest.mark.parametrize("max_length", [13, 18, 128])
-def test_rows_equal_the_slow_version(tokenizer, n_columns, frozen, max_length):
+def test_pitfall_23_rows_equal_the_slow_version_padding_included(
+    tokenizer, n_columns, frozen, max_length
+):
     texts = list(zip(*(some_texts(7, seed) for seed in range(n_columns)), strict=True))
     insertion = Insertion(
         tokenizer, TEMPLATES, max_length=max_length, n_columns=n_columns, frozen=frozen

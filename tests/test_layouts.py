@@ -2,9 +2,10 @@
 
 import pytest
 
-from mvp_skill.catalogue import AG_NEWS, BOOLQ, DBPEDIA, IMDB, MOVIE_RATIONALES, SST2
+from mvp_skill.catalogue import AG_NEWS, BOOLQ, DBPEDIA, SST2
 from mvp_skill.errors import BadInput
 from mvp_skill.layouts import Layout, find_files, read_folder
+from mvp_skill.reviews import IMDB, MOVIE_RATIONALES
 
 
 def write(tmp_path, name, content=""):

@@ -97,7 +97,7 @@ def fitted(monkeypatch):
 @pytest.mark.parametrize("method", PROBED)
 @pytest.mark.parametrize("n_classes", [2, 4])
 @pytest.mark.parametrize("backbone", ["tiny_backbone", "tiny_bert"])
-def test_pitfall_4_and_22_step_0_equals_the_probe(
+def test_pitfall_04_and_22_step_0_equals_the_probe(
     request, loud, fitted, backbone, method, n_classes
 ):
     folder, data = loud(request.getfixturevalue(backbone)), topics(n_classes)
@@ -113,7 +113,7 @@ def test_pitfall_4_and_22_step_0_equals_the_probe(
 
 
 @pytest.mark.parametrize("method", PROBED)
-def test_pitfall_5_and_6_features_are_what_the_layer_reads_in_order(
+def test_pitfall_05_and_06_features_are_what_the_layer_reads_in_order(
     loud, tiny_backbone, method, fitted
 ):
     """In evaluation mode though the victim is in training mode; rows of unlike lengths."""
@@ -133,7 +133,7 @@ def test_pitfall_5_and_6_features_are_what_the_layer_reads_in_order(
 
 
 @pytest.mark.parametrize("method", PROBED)
-def test_pitfall_6_fitting_leaves_no_trace_and_repeats(tiny_backbone, method):
+def test_pitfall_06_fitting_leaves_no_trace_and_repeats(tiny_backbone, method):
     weights = []
     for _ in range(2):
         victim = tiny_victim(method, tiny_backbone).train()
@@ -143,8 +143,32 @@ def test_pitfall_6_fitting_leaves_no_trace_and_repeats(tiny_backbone, method):
     assert weights[0].equal(weights[1]) and weights[0].requires_grad
 
 
+def test_a_probe_is_fitted_again_only_if_something_changed(tiny_backbone, monkeypatch):
+    fits = []
+    monkeypatch.setattr("mvp_skill.lpft.best_probe", lambda *a: (fits.append(1), best_probe(*a))[1])
+    victim = tiny_victim("lpft_sparse", tiny_backbone)
+    given = splits_of(victim, topics(2))
+
+    def fitted_anew():
+        before = len(fits)
+        start_from_probe(victim, given)
+        return len(fits) > before
+
+    assert fitted_anew() and not fitted_anew()
+    probe = victim.out_proj.weight.clone()
+    with torch.no_grad():
+        victim.out_proj.weight += 1
+    assert fitted_anew() and victim.out_proj.weight.equal(probe)
+    with torch.no_grad():
+        for weight in victim.encoder.parameters():
+            weight *= 1.5
+    assert fitted_anew() and not victim.out_proj.weight.equal(probe)
+    given["train"] = given["train"]._replace(labels=1 - given["train"].labels)
+    assert fitted_anew() and not fitted_anew()
+
+
 @pytest.mark.parametrize("name", ["lpft", "lpft_", "LPFT_dense"])
-def test_pitfall_7_lpft_alone_is_refused(name):
+def test_pitfall_07_lpft_alone_is_refused(name):
     with pytest.raises(BadInput, match=f"Unknown method '{name}'.*lpft_sparse, lpft_dense"):
         tiny_victim(name, "nowhere")
     with pytest.raises(BadInput, match=f"Unknown method '{name}'.*lpft_sparse, lpft_dense"):

@@ -148,4 +148,6 @@ def test_exchanges_for_synonyms_are_counted_in_the_same_form():
         (["nothing changed"], ["nothing changed"]),
     ]
     assert oracle.synonym_exchanges(pairs) == (2, 3)
+    split = (["it was a joy"], ["it w as a joy"])  # no word for word
+    assert oracle.synonym_exchanges([*pairs, split]) == (2, 3)
     assert oracle.synonym_exchanges([]) == (0, 0)

@@ -42,7 +42,7 @@ def test_a_word_is_its_own_first_neighbour_also_among_equal_vectors():
     assert nearest_words(vectors, 48)[96].tolist() == [96, *range(0, 96, 2)]
 
 
-def test_pitfall_2_of_textattack_neighbours_need_a_stored_table():
+def test_textattack_pitfall_2_neighbours_need_a_stored_table():
     table = neighbours()
     ta_table = textattack().shared.WordEmbedding(
         table.vectors, {w: i for i, w in enumerate(table.words)}, table.words

@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from mvp_skill.attack_log import AttackLog
 from mvp_skill.batch import Run, plan
 from mvp_skill.execution import DONE, execute
 from mvp_skill.run_folders import finished_record
@@ -101,6 +102,22 @@ def test_a_notebook_runs_and_records(path, results):
         if output.output_type == "stream" and output.name == "stderr"
     )
     assert not re.findall(r".*Warning:.*", said), "a reader would see this warning"
+
+
+@pytest.mark.notebooks
+@pytest.mark.parametrize("name", ["bert_attack", "misspelling"])  # other searches than the default
+def test_pitfall_22_the_attack_notebook_runs_the_attack_asked_for(name, results):
+    folder = run("12_attack_victims", results, ATTACK=name, N_ATTACKED=1)
+    logs = [AttackLog.read(path) for path in folder.glob("attack_*.jsonl")]
+    assert [log.parameters["recipe"] for log in logs] == [name] * 2
+
+
+@pytest.mark.notebooks
+def test_the_training_notebook_takes_a_third_method(results):
+    folder = run("11_train_victims", results, METHOD="lpft_dense")
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    assert record["settings"]["victim"]["method"] == "lpft_dense"
+    assert record["claims"][0]["claim"].startswith("DenseLPFT has learnt")
 
 
 def test_the_table_of_tiny_parameters_names_existing_notebooks():

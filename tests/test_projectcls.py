@@ -26,7 +26,7 @@ def test_projectcls_equals_the_slow_version(request, backbone):
     torch.testing.assert_close(victim(TEXTS), torch.stack(expected), atol=1e-5, rtol=0)
 
 
-def test_pitfall_1_the_dropout_of_its_own_is_silent_under_attack(tiny_backbone, monkeypatch):
+def test_pitfall_01_the_dropout_of_its_own_is_silent_under_attack(tiny_backbone, monkeypatch):
     """The layer that stayed active in the authors' code: between tanh and the linear layer."""
     victim = tiny_victim("projectcls", tiny_backbone).train()
     seen = []

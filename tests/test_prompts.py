@@ -230,7 +230,7 @@ def test_a_tokenizer_without_a_mask_is_refused(tiny_backbone, tmp_path):
 # --- label words -------------------------------------------------------------------------------
 
 
-def test_words_and_classes_in_order(tiny_tokenizer):
+def test_pitfall_09_a_word_gets_one_space_however_it_is_written(tiny_tokenizer):
     verbalizer = Verbalizer((("terrible", " bad"), ("great ",), ("okay", "fine", "maybe")))
     assert verbalizer.words == ["terrible", "bad", "great", "okay", "fine", "maybe"]
     assert verbalizer.word_class == [0, 0, 1, 2, 2, 2]
@@ -243,7 +243,7 @@ def test_words_are_the_same_for_a_tokenizer_that_adds_spaces(tiny_tokenizer, spa
     assert verbalizer.token_ids(spacing_tokenizer) == verbalizer.token_ids(tiny_tokenizer)
 
 
-def test_words_of_several_tokens_are_named(tiny_tokenizer):
+def test_pitfall_09_words_of_several_tokens_are_refused_not_dropped(tiny_tokenizer):
     with pytest.raises(BadInput) as error:
         Verbalizer((("great", "zorblax"), ("bad",), ("not good",))).token_ids(tiny_tokenizer)
     assert "'zorblax'" in str(error.value) and "'not good'" in str(error.value)
@@ -261,7 +261,7 @@ def test_unknown_and_merged_words_are_refused(wordpiece_tokenizer):
 @pytest.mark.parametrize(
     "label_words", [(), (("great",), ()), (("great",), ("",)), (("great",), (" ",))]
 )
-def test_a_class_without_words_is_refused(label_words):
+def test_pitfall_10_a_class_without_words_is_refused(label_words):
     with pytest.raises(BadInput, match="at least one label word"):
         Verbalizer(label_words)
 
@@ -352,7 +352,7 @@ def test_smaller_variants_are_parts_of_the_larger_ones(task):
         assert FILE[task]["label_words"]["several"][label][:1] == words
 
 
-def test_every_task_has_prompts_for_its_classes():
+def test_pitfall_22_every_task_has_prompts_for_its_classes():
     assert set(FILE) == set(TASKS)
     for task, prompts in FILE.items():
         for variant in prompts["templates"]:
@@ -400,7 +400,7 @@ POOL = {"max": max, "mean": lambda values: math.fsum(values) / len(values)}
 
 
 @pytest.mark.parametrize("how", ["max", "mean"])
-def test_pool_words_against_a_loop(how):
+def test_pitfall_20_pool_words_against_a_loop(how):
     word_class = [2, 0, 3, 1, 0, 2, 2]
     scores = torch.randn(3, 5, 7, dtype=torch.float64, generator=SEEDED)  # [batch, template, word]
     expected = torch.empty(3, 5, 4, dtype=torch.float64)  # [batch, template, class]

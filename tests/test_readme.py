@@ -16,6 +16,7 @@ from mvp_skill.errors import BadInput
 from mvp_skill.files import read_json, write_json
 from mvp_skill.results import claim
 from mvp_skill.run_ids import notebook_parameters
+from mvp_skill.tasks import TASKS
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -114,10 +115,38 @@ def test_modules_started_with_python_exist():
 def test_every_path_named_exists():
     named = re.findall(r"`((?:mvp_skill|notebooks|tests)/[\w./-]*)`", TEXT)
     named += re.findall(r"\]\(((?!http)[^)]+)\)", TEXT)
-    named += re.findall(r"`([\w-]+\.(?:yml|txt|toml|py))`", TEXT)
+    named += re.findall(r"`((?!test_)[\w-]+\.(?:yml|txt|toml|py))`", TEXT)
     made = {"mvp_skill/recorded_runs/"}  # by the command that the page names
+    made |= {"msr_paraphrase_train.txt", "msr_paraphrase_test.txt"}  # the reader's
     assert len(named) > 20
     assert [path for path in named if path not in made and not (ROOT / path).exists()] == []
+
+
+def test_the_files_of_every_published_task_are_listed():
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", TEXT, re.MULTILINE))
+    rows["amazon_polarity"] += rows["dbpedia"]
+    for name, task in TASKS.items():
+        for layout in task.published.layouts if task.published else ():
+            said = set(re.findall(r"`([^`]+)`", rows[name]))
+            # One accepted name of each part is enough for a page; errors list all of them.
+            assert all(said & set(names) for names in layout.files.values()), (name, str(layout))
+
+
+def pitfalls_tested() -> dict[str, set[str]]:
+    """Number -> the files with tests whose names have it."""
+    found: dict[str, set[str]] = {}
+    for path in (ROOT / "tests").glob("test_*.py"):
+        names = re.findall(r"^def test_pitfall_([\d_and]+)_", path.read_text("utf-8"), re.MULTILINE)
+        for number in re.findall(r"\d\d", " ".join(names)):
+            found.setdefault(number, set()).add(path.name)
+    return found
+
+
+def test_the_table_of_pitfalls_names_the_tests_that_guard_against_them():
+    rows = re.findall(r"^\| (\d\d) \|.*\|(.*)\|$", TEXT, re.MULTILINE)
+    listed = {number: set(re.findall(r"`(\w+\.py)`", tests)) for number, tests in rows}
+    assert [number for number, _ in rows] == [f"{i:02}" for i in range(1, 27)]
+    assert listed == pitfalls_tested()
 
 
 def test_notebooks_named_in_the_text_exist():

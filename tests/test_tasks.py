@@ -148,11 +148,12 @@ def test_a_folder_of_the_tasks_name_inside_data_dir_comes_first(tmp_path):
     assert folder_of(None, "sst2") is None and folder_of(str(own), "sst2") == str(own)
 
 
-def test_questions_get_one_question_mark(tmp_path):
-    question = {"question": "Is it so?", "passage": "P", "label": True}
+def test_pitfall_11_a_question_ends_with_one_question_mark_everywhere(tmp_path):
     folder = boolq_folder(tmp_path)
-    (folder / "train.jsonl").write_text(json.dumps(question) + "\n")
-    assert load_task("boolq", data_dir=folder)["train"][0]["texts"] == ["p", "is it so?"]
+    for question in ("Is it so", "Is it so?"):
+        row = {"question": question, "passage": "P", "label": True}
+        (folder / "train.jsonl").write_text(json.dumps(row) + "\n")
+        assert load_task("boolq", data_dir=folder)["train"][0]["texts"] == ["p", "is it so?"]
     for name in ("mini_questions", "mini_answers"):
         column = TASKS[name].columns.index("question")
         for texts in load_task(name, n_train=20, n_validation=1, n_test=1)["train"]["texts"]:

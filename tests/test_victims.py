@@ -66,7 +66,9 @@ def by_hand(folder, victim, words, template_pooling, word_pooling, model_class=R
 
 @pytest.mark.parametrize("word_pooling", ["max", "mean"])
 @pytest.mark.parametrize("template_pooling", ["max", "mean"])
-def test_mvp_equals_the_slow_version(tiny_backbone, mvp, word_pooling, template_pooling):
+def test_pitfall_23_mvp_equals_the_slow_version_that_pools_words_first(
+    tiny_backbone, mvp, word_pooling, template_pooling
+):
     words = (("great", "good", "fine"), ("terrible",), ("bad", "awful"))
     settings = dataclasses.replace(
         mvp.settings, label_words=words, label_names=("good", "terrible", "bad"),
@@ -109,7 +111,7 @@ def test_the_head_follows_the_seed_and_nothing_else(tiny_backbone):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_pitfall_1_two_queries_agree(tiny_backbone, method):
+def test_pitfall_01_two_queries_agree(tiny_backbone, method):
     victim = tiny_victim(method, tiny_backbone)
     victim.train()  # as a training loop leaves it: dropout would answer differently each time
     assert victim(TEXTS).equal(victim(TEXTS))
@@ -234,7 +236,7 @@ def test_one_random_template_in_training_all_in_evaluation(tiny_backbone):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_bert_works_too(tiny_bert, method, tmp_path):
+def test_pitfall_22_every_method_works_with_bert(tiny_bert, method, tmp_path):
     victim = tiny_victim(method, tiny_bert)
     logits = victim(TEXTS)
     assert logits.shape == (7, 2)
