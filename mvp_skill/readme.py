@@ -53,7 +53,7 @@ def fill(text: str, contents: Mapping[str, str]) -> str:
 
 
 def record(folders: list[Path], target: Path = RECORD) -> list[Path]:
-    """Copy the `run.json` of all finished runs under the results folders to `target`.
+    """Copy `run.json` and, of studies, the rows and tables of all finished runs to `target`.
 
     What was there before goes. Paths in parameters become names: a folder of somebody's machine
     says nothing to anybody else.
@@ -70,10 +70,12 @@ def record(folders: list[Path], target: Path = RECORD) -> list[Path]:
     shutil.rmtree(target, ignore_errors=True)
     if kept is not None:
         write_json(machine, kept)
-    return [
-        write_json(target / path.parent.name / path.name / "run.json", _without_paths(content))
-        for path, content in found
-    ]
+    for path, content in found:
+        folder = target / path.parent.name / path.name
+        write_json(folder / "run.json", _without_paths(content))
+        for table in [*path.glob("rows.csv"), *path.glob("table*.csv")]:
+            shutil.copyfile(table, folder / table.name)
+    return sorted(target.glob("*/*/run.json"))
 
 
 def main(line: list[str] | None = None) -> int:

@@ -24,6 +24,7 @@ from mvp_skill.scales import SCALES, STUDIES, Scale
 
 LOCATION = "OUT"  # where results go; the one parameter that changes no result
 IN_THE_NAME = ("TASK", "TASKS", "METHOD", "BACKBONE", "ATTACK")
+COMPARED = ("TASKS", "VICTIMS", "ATTACKS", "SEEDS", "SIZES", "DOMAINS")  # lists in a study
 DEFAULT_SCALE = "mini"
 PATHS = ("DATA_DIR", "BACKBONE", "NEIGHBOURS", "ENCODER")  # parameters that may be paths
 PACKAGE = Path(__file__).parent
@@ -96,7 +97,14 @@ def run_id(parameters: dict[str, Any]) -> str:
 
 
 def variant(parameters: dict[str, Any]) -> str:
-    """The other parameters that are not None, as text: `epochs=1 n_train=50`."""
+    """The settings by hand that are not None, as text: `epochs=1 n_train=50`.
+
+    What a study compares (its victims, attacks, …) is no setting: its rows name it.
+    """
+    return _spelled_out({k: v for k, v in parameters.items() if k not in COMPARED})
+
+
+def _spelled_out(parameters: dict[str, Any]) -> str:
     named = {"SCALE", "SEED", LOCATION, *IN_THE_NAME}
     return " ".join(
         f"{name.lower()}={value}"
@@ -166,7 +174,7 @@ def without_location(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rest(parameters: dict[str, Any], lossless: bool) -> list[str]:
-    rest = variant(parameters)
+    rest = _spelled_out(parameters)
     short = rest.replace("=", "").replace(" ", "-")
     if lossless and (not rest or (len(short) <= 32 and _file_name(short) == short)):
         return [short] if rest else []
