@@ -55,6 +55,8 @@ def check_study(parameters: Mapping[str, Any]) -> None:
     victims = tuple_of(parameters.get("VICTIMS")) or ()
     methods = list(dict.fromkeys(making_of(name).method for name in victims))
     seeds = tuple_of(parameters.get("SEEDS")) or (0,)
+    counts = {name: parameters.get(name) for name in ("N_TEST", "N_ATTACKED")}
+    _check_attacked(counts["N_ATTACKED"], study_settings(scale, **counts))
     alone = {name: value for name, value in parameters.items() if name not in ("SEEDS", "DATA_DIR")}
     if "BACKBONE" in parameters:
         alone |= _usual_templates(_settings(alone).backbone, parameters.get("TEMPLATE_VARIANT"))
@@ -88,15 +90,18 @@ def _check_attack(parameters: dict[str, Any], scale: Scale) -> None:
     from mvp_skill.attack_resources import check_resources
 
     check_options(parameters.get("QUERY_BUDGET"), 1)
-    wanted = parameters.get("N_ATTACKED")
-    if wanted is not None and scale.n_test is not None and wanted > scale.n_test:
-        raise BadInput(
-            f"N_ATTACKED is {wanted}, but there are {scale.n_test} test examples; give N_TEST too."
-        )
+    _check_attacked(parameters.get("N_ATTACKED"), scale)
     names = ("NEIGHBOURS", "TAGGER", "ENCODER", "MASKED_LM")
     given = {name.lower(): parameters.get(name) for name in names}
     given["masked_lm"] = given["masked_lm"] or scale.backbone
     check_resources(scale.name, parameters["ATTACK"], **given)
+
+
+def _check_attacked(wanted: int | None, scale: Scale) -> None:
+    if wanted is not None and scale.n_test is not None and wanted > scale.n_test:
+        raise BadInput(
+            f"N_ATTACKED is {wanted}, but there are {scale.n_test} test examples; give N_TEST too."
+        )
 
 
 def _check_seed(seed: Any) -> None:

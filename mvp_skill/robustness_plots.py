@@ -37,7 +37,9 @@ def robustness_by_task(found: "DataFrame", chance: Mapping[str, float] | None = 
     tasks, victims = (list(dict.fromkeys(found[column])) for column in ("task", "method"))
     down, across = -(-len(tasks) // ACROSS), min(ACROSS, len(tasks))
     size = (1.8 + (5.0 if across == 1 else 3.4) * across, 0.5 + 3.3 * down)
-    figure, axes = plt.subplots(down, across, figsize=size, sharey=True, squeeze=False)
+    figure, axes = plt.subplots(
+        down, across, figsize=size, sharey=True, squeeze=False, layout="constrained"
+    )
     figure.get_layout_engine().set(h_pad=0.1)
     for ax, task in zip(axes.flat, tasks, strict=False):
         _panel(ax, found[found["task"] == task], victims, (chance or {}).get(task))
