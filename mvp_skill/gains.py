@@ -52,7 +52,10 @@ def paired_gain(pairs: Sequence[tuple[np.ndarray, np.ndarray]], seed: int = 0) -
     examples are drawn anew within each setting, each with what both victims made of it under all
     seeds, since seeds share their examples. It does not say how much other seeds would change.
 
-        pairs     per setting, for either victim: right or not, [seed, example]
+    Settings with the same examples, as two attacks on a task, do not vary independently: average
+    them per example first, else the interval is too narrow.
+
+        pairs     per setting, for either victim: right or not (or a share), [seed, example]
         raises    BadInput if there is no setting, or the two of a pair differ in their examples
     """
     if not pairs or any(a.shape[1:] != b.shape[1:] or not a.size or not b.size for a, b in pairs):

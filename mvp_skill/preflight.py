@@ -52,9 +52,16 @@ def check_study(parameters: Mapping[str, Any]) -> None:
 
     scale = parameters.get("SCALE", "mini")
     tasks = tuple_of(parameters.get("TASKS")) or study_settings(scale).tasks
-    methods = [making_of(name).method for name in tuple_of(parameters.get("VICTIMS")) or ()]
+    victims = tuple_of(parameters.get("VICTIMS")) or ()
+    methods = list(dict.fromkeys(making_of(name).method for name in victims))
     seeds = tuple_of(parameters.get("SEEDS")) or (0,)
+    counts = {name: parameters.get(name) for name in ("N_TEST", "N_ATTACKED")}
+    _check_attacked(counts["N_ATTACKED"], study_settings(scale, **counts))
     alone = {name: value for name, value in parameters.items() if name not in ("SEEDS", "DATA_DIR")}
+    if "BACKBONE" in parameters:
+        alone |= _usual_templates(_settings(alone).backbone, parameters.get("TEMPLATE_VARIANT"))
+        for victim in victims:
+            _check_objective(victim, _settings(alone).backbone)
     for task in tasks:
         folder = data_dir_of(parameters.get("DATA_DIR"), task)
         for method in methods or [None]:
@@ -83,15 +90,18 @@ def _check_attack(parameters: dict[str, Any], scale: Scale) -> None:
     from mvp_skill.attack_resources import check_resources
 
     check_options(parameters.get("QUERY_BUDGET"), 1)
-    wanted = parameters.get("N_ATTACKED")
-    if wanted is not None and scale.n_test is not None and wanted > scale.n_test:
-        raise BadInput(
-            f"N_ATTACKED is {wanted}, but there are {scale.n_test} test examples; give N_TEST too."
-        )
+    _check_attacked(parameters.get("N_ATTACKED"), scale)
     names = ("NEIGHBOURS", "TAGGER", "ENCODER", "MASKED_LM")
     given = {name.lower(): parameters.get(name) for name in names}
     given["masked_lm"] = given["masked_lm"] or scale.backbone
     check_resources(scale.name, parameters["ATTACK"], **given)
+
+
+def _check_attacked(wanted: int | None, scale: Scale) -> None:
+    if wanted is not None and scale.n_test is not None and wanted > scale.n_test:
+        raise BadInput(
+            f"N_ATTACKED is {wanted}, but there are {scale.n_test} test examples; give N_TEST too."
+        )
 
 
 def _check_seed(seed: Any) -> None:
@@ -125,6 +135,36 @@ def _check_backbone(name: str, method: str | None, pretrained: bool) -> None:
     from mvp_skill.victims import check_backbone
 
     check_backbone(name, method, pretrained=pretrained)
+
+
+def _usual_templates(backbone: str, variant: str | None) -> dict[str, str]:
+    from mvp_skill.victims import usual_template_variant
+
+    return {"TEMPLATE_VARIANT": variant or usual_template_variant(backbone)}
+
+
+def _check_objective(victim: str, backbone: str) -> None:
+    """BadInput if a victim's training looks into an encoder that its backbone does not have."""
+    from mvp_skill.backbones import model_type_of
+    from mvp_skill.conditions import VICTIMS
+    from mvp_skill.masked_lm import layout_named
+    from mvp_skill.victim_parts import NEED_TEXT_ENCODER
+    from mvp_skill.victims import methods_for
+
+    model_type = model_type_of(backbone)
+    if VICTIMS[victim].objective in NEED_TEXT_ENCODER and (
+        layout_named(model_type).kind == "causal_lm"
+    ):
+        allowed = [
+            name
+            for name, making in VICTIMS.items()
+            if making.method in methods_for(model_type)
+            and making.objective not in NEED_TEXT_ENCODER
+        ]
+        raise BadInput(
+            f"Training {victim!r} looks into the encoder behind <s>, which a backbone of type "
+            f"{model_type!r} does not have; use {', '.join(allowed)}, or a masked language model."
+        )
 
 
 @cache

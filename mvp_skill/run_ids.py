@@ -20,7 +20,7 @@ from typing import Any
 from mvp_skill import __version__
 from mvp_skill.errors import BadInput
 from mvp_skill.files import read_json
-from mvp_skill.scales import SCALES, STUDIES, Scale
+from mvp_skill.scales import SCALES, STUDIES
 
 LOCATION = "OUT"  # where results go; the one parameter that changes no result
 IN_THE_NAME = ("TASK", "TASKS", "METHOD", "BACKBONE", "ATTACK")
@@ -120,7 +120,7 @@ def run_key(notebook: str | Path, parameters: dict[str, Any]) -> str:
         {
             "notebook": Path(notebook).stem,
             "parameters": without_location(parameters),
-            "scale": scale_settings(parameters, STUDIES if "SEEDS" in parameters else SCALES),
+            "scale": scale_settings(parameters),
             "code": code_hash(notebook),
             "files": [_prompts(parameters.get("TASK")), *_data_files(parameters)],
             "version": __version__,
@@ -128,10 +128,12 @@ def run_key(notebook: str | Path, parameters: dict[str, Any]) -> str:
     )
 
 
-def scale_settings(
-    parameters: dict[str, Any], scales: dict[str, Scale] = SCALES
-) -> dict[str, Any] | None:
-    """All settings of the run's scale, as JSON stores them; None for a notebook without SCALE."""
+def scale_settings(parameters: dict[str, Any]) -> dict[str, Any] | None:
+    """All settings of the run's scale, as JSON stores them; None for a notebook without SCALE.
+
+    SEEDS marks a study, which has sizes of its own.
+    """
+    scales = STUDIES if "SEEDS" in parameters else SCALES
     scale = scales.get(parameters.get("SCALE"))
     return json.loads(json.dumps(asdict(scale))) if scale else None
 

@@ -26,7 +26,15 @@ from mvp_skill.results import (
     save_run,
 )
 from mvp_skill.run_folders import finish, finished_record, partial, prepare, restore
-from mvp_skill.run_ids import code_hash, notebook_parameters, run_id, run_key, variant
+from mvp_skill.run_ids import (
+    code_hash,
+    notebook_parameters,
+    run_id,
+    run_key,
+    scale_settings,
+    variant,
+)
+from mvp_skill.scales import SCALES, STUDIES
 
 KNOBS = 'SCALE = "mini"\nTASK = "mini_films"\nMETHOD = "mvp"\nSEED = 0\nN_TRAIN = None\n'
 KNOBS += 'OUT = "../results"'
@@ -107,6 +115,16 @@ def test_the_key_covers_parameters_scale_code_and_version_but_not_text(notebooks
     monkeypatch.undo()
     source.write_text(source.read_text().replace("os.getpid()", "os.getppid()"))
     assert key != run_key(source, values())
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_settings_of_a_study_are_recorded_as_its_own(scale):
+    study, single = ({"SCALE": scale, name: None} for name in ("SEEDS", "SEED"))
+    assert scale_settings(study)["seeds"] == list(STUDIES[scale].seeds) == [0, 1, 2]
+    assert scale_settings(study)["n_train"] == STUDIES[scale].n_train
+    assert scale_settings(single)["n_train"] == SCALES[scale].n_train
+    assert scale_settings(single)["tasks"] == list(SCALES[scale].tasks)
+    assert scale_settings({"SEEDS": None}) is None
 
 
 def test_the_key_covers_the_files_that_a_run_reads(notebooks, monkeypatch, tmp_path):
