@@ -52,9 +52,14 @@ def check_study(parameters: Mapping[str, Any]) -> None:
 
     scale = parameters.get("SCALE", "mini")
     tasks = tuple_of(parameters.get("TASKS")) or study_settings(scale).tasks
-    methods = [making_of(name).method for name in tuple_of(parameters.get("VICTIMS")) or ()]
+    victims = tuple_of(parameters.get("VICTIMS")) or ()
+    methods = list(dict.fromkeys(making_of(name).method for name in victims))
     seeds = tuple_of(parameters.get("SEEDS")) or (0,)
     alone = {name: value for name, value in parameters.items() if name not in ("SEEDS", "DATA_DIR")}
+    if "BACKBONE" in parameters:
+        alone |= _usual_templates(_settings(alone).backbone, parameters.get("TEMPLATE_VARIANT"))
+        for victim in victims:
+            _check_objective(victim, _settings(alone).backbone)
     for task in tasks:
         folder = data_dir_of(parameters.get("DATA_DIR"), task)
         for method in methods or [None]:
@@ -125,6 +130,36 @@ def _check_backbone(name: str, method: str | None, pretrained: bool) -> None:
     from mvp_skill.victims import check_backbone
 
     check_backbone(name, method, pretrained=pretrained)
+
+
+def _usual_templates(backbone: str, variant: str | None) -> dict[str, str]:
+    from mvp_skill.victims import usual_template_variant
+
+    return {"TEMPLATE_VARIANT": variant or usual_template_variant(backbone)}
+
+
+def _check_objective(victim: str, backbone: str) -> None:
+    """BadInput if a victim's training looks into an encoder that its backbone does not have."""
+    from mvp_skill.backbones import model_type_of
+    from mvp_skill.conditions import VICTIMS
+    from mvp_skill.masked_lm import layout_named
+    from mvp_skill.victim_parts import NEED_TEXT_ENCODER
+    from mvp_skill.victims import methods_for
+
+    model_type = model_type_of(backbone)
+    if VICTIMS[victim].objective in NEED_TEXT_ENCODER and (
+        layout_named(model_type).kind == "causal_lm"
+    ):
+        allowed = [
+            name
+            for name, making in VICTIMS.items()
+            if making.method in methods_for(model_type)
+            and making.objective not in NEED_TEXT_ENCODER
+        ]
+        raise BadInput(
+            f"Training {victim!r} looks into the encoder behind <s>, which a backbone of type "
+            f"{model_type!r} does not have; use {', '.join(allowed)}, or a masked language model."
+        )
 
 
 @cache

@@ -32,7 +32,7 @@ from mvp_skill.scales import Scale, study_settings
 from mvp_skill.tasks import load_task, task_named
 from mvp_skill.train_config import TrainConfig, objective_named
 from mvp_skill.training import TrainLog, evaluate, train_or_load
-from mvp_skill.victims import Victim, build_victim
+from mvp_skill.victims import Victim, build_victim, usual_template_variant
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -108,12 +108,13 @@ class Study:
 
     def untrained_victim(self, condition: Condition) -> Victim:
         """The condition's victim as it starts."""
-        making = condition.making
+        making, variant = condition.making, condition.template_variant
+        backbone = condition.backbone or self.scale.backbone
         return build_victim(
             making.method,
-            condition.backbone or self.scale.backbone,
+            backbone,
             condition.task,
-            template_variant=condition.template_variant,
+            template_variant=usual_template_variant(backbone) if variant == "default" else variant,
             label_words=condition.label_words,
             training_templates=making.training_templates,
             pretrained=making.pretrained,

@@ -4,6 +4,9 @@ from torch import nn
 
 from mvp_skill.errors import BadInput
 
+NEED_TEXT_ENCODER = ("infobert", "amda")
+"""Objectives that look into `text_encoder`, so that a victim without one cannot be trained so."""
+
 
 def word_embeddings(victim: nn.Module) -> nn.Embedding:
     """The module that looks up word embeddings: ids [row, position] -> [row, position, hidden].

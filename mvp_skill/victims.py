@@ -177,6 +177,17 @@ def check_backbone(
             check_appended(template)
 
 
+def methods_for(model_type: str) -> tuple[str, ...]:
+    """The methods that a backbone of an architecture can be; BadInput for an unknown one."""
+    return tuple(_CLASSES[layout_named(model_type).kind])
+
+
+def usual_template_variant(backbone: str | Path) -> str:
+    """The template variant that suits a backbone: "gpt2" for one that reads from left to right."""
+    causal = layout_named(model_type_of(backbone)).kind == "causal_lm"
+    return "gpt2" if causal else "default"
+
+
 def save_victim(victim: Victim, folder: str | Path) -> None:
     """Write all that `load_victim` needs; the backbone it came from is not needed any more.
 

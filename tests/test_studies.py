@@ -1,14 +1,19 @@
 """Studies: every victim is trained and attacked once, and failures stay where they are."""
 
+from dataclasses import replace
+
 import pytest
+from victim_cases import tiny_victim
 
 from mvp_skill import metrics, studies
 from mvp_skill.attack_recipes import NEEDS
 from mvp_skill.conditions import Condition, grid
 from mvp_skill.errors import BadInput
+from mvp_skill.prompts import all_prompts
 from mvp_skill.studies import Study, data_dir_of, tuple_of
-from mvp_skill.train_config import TrainConfig
+from mvp_skill.train_config import OBJECTIVES, TrainConfig, objective_named
 from mvp_skill.training import evaluate
+from mvp_skill.victim_parts import NEED_TEXT_ENCODER
 
 TINY = {"N_TRAIN": 16, "N_VALIDATION": 16, "N_TEST": 24, "N_ATTACKED": 3, "EPOCHS": 1}
 MLP_FT = Condition("mini_films", "mlp_ft")
@@ -125,3 +130,44 @@ def test_lists_come_as_text_numbers_and_sequences():
     assert tuple_of(None) is None and tuple_of("a, b") == ("a", "b")
     assert tuple_of(3) == (3,) and tuple_of([0, 1]) == (0, 1) and tuple_of((0,)) == (0,)
     assert studies.NO_ATTACK == "none"
+
+
+def test_a_backbone_without_a_mask_token_gets_templates_that_suit_it(
+    tiny_gpt2, tiny_bert, tmp_path
+):
+    made = study(tmp_path, TASKS="mini_films", VICTIMS="mlp_ft, mvp", BACKBONE=str(tiny_gpt2))
+    condition = Condition("mini_films", "mvp")
+    patterns = made.untrained_victim(condition).settings.templates
+    assert patterns == tuple(all_prompts()["mini_films"]["templates"]["gpt2"])
+    assert condition.variant == "", "the templates are the usual ones for this backbone"
+    other = replace(condition, backbone=str(tiny_bert))  # the condition's backbone decides
+    patterns = made.untrained_victim(other).settings.templates
+    assert patterns == tuple(all_prompts()["mini_films"]["templates"]["default"])
+    with pytest.raises(BadInput, match="does not suit a backbone without a mask token"):
+        made.untrained_victim(replace(condition, template_variant="one"))
+
+
+def test_gpt2_is_measured_as_any_other_backbone(tiny_gpt2, tmp_path):
+    made = study(tmp_path, TASKS="mini_films", BACKBONE=str(tiny_gpt2))
+    victims = ["mlp_ft", "mvp", "mlp_ft_adv", "mvp_adv", "freelb"]
+    rows = made.measure(grid(["mini_films"], victims))
+    assert list(rows["method"]) == victims and set(rows["backbone"]) == {tiny_gpt2.name}
+
+
+@pytest.mark.parametrize("victim", ["amda", "infobert", "clsprompt", "projectcls", "lpft_dense"])
+def test_victims_that_gpt2_cannot_be_are_refused_before_any_work(tiny_gpt2, tmp_path, victim):
+    """What `victims` and the objectives would refuse only when their turn comes."""
+    out = tmp_path / "out"
+    with pytest.raises(BadInput, match="<s>.* a backbone of type 'gpt2' .*use mlp_ft.* mvp") as no:
+        study(out, TASKS="mini_films", VICTIMS=f"mlp_ft, {victim}", BACKBONE=str(tiny_gpt2))
+    assert "\n" not in str(no.value) and victim in str(no.value) and not out.exists()
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_the_objectives_that_need_an_encoder_are_those_that_refuse_gpt2(tiny_gpt2, name):
+    victim = tiny_victim("mlp_ft", tiny_gpt2)
+    if name in NEED_TEXT_ENCODER:
+        with pytest.raises(BadInput, match="use mlp_ft on a RoBERTa or BERT"):
+            objective_named(name).auxiliary(victim, 0)
+    else:
+        objective_named(name).auxiliary(victim, 0)

@@ -1,0 +1,72 @@
+"""The main table as a figure: a panel per task, a point per victim, clean and under each attack."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mvp_skill.errors import BadInput
+from mvp_skill.legends import colour, name
+from mvp_skill.plots import CHANCE_COLOUR
+from mvp_skill.study_tables import ATTACK_NAMES
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+MARKERS = "osD^vPX*"
+ACROSS = 3  # panels in a row
+SPAN = 0.76  # of one unit of the x axis, for the victims side by side
+
+
+def robustness_by_task(found: "DataFrame", chance: Mapping[str, float] | None = None) -> Figure:
+    """Accuracy of each victim on clean text and under each attack, a panel per task.
+
+    found    `study_tables.cells(rows)`: task, method, attack, value, low, high
+    chance   task to accuracy of the constant guess, where one is to be drawn
+    raises   BadInput if columns or rows are missing, or a victim has two values under one attack
+             (several backbones or variants: draw them apart)
+    """
+    wanted = ("task", "method", "attack", "value", "low", "high")
+    if found.empty or any(column not in found for column in wanted):
+        raise BadInput(f"The figure needs rows with {', '.join(wanted)}; it got {list(found)}.")
+    if found.duplicated(["task", "method", "attack"]).any():
+        raise BadInput("A victim has several values under one attack; draw its variants apart.")
+    tasks, victims = (list(dict.fromkeys(found[column])) for column in ("task", "method"))
+    down, across = -(-len(tasks) // ACROSS), min(ACROSS, len(tasks))
+    size = (1.8 + (5.0 if across == 1 else 3.4) * across, 0.5 + 3.3 * down)
+    figure, axes = plt.subplots(down, across, figsize=size, sharey=True, squeeze=False)
+    for ax, task in zip(axes.flat, tasks, strict=False):
+        _panel(ax, found[found["task"] == task], victims, (chance or {}).get(task))
+        ax.set_title(task)
+    for ax in axes.flat[len(tasks) :]:
+        ax.remove()
+    for ax in axes[:, 0]:
+        ax.set_ylabel("accuracy (95 % interval)")
+    drawn = [zip(*ax.get_legend_handles_labels(), strict=True) for ax in figure.axes]
+    handles = {text: handle for pairs in drawn for handle, text in pairs}
+    figure.legend(handles.values(), handles, frameon=False, loc="outside right center")
+    return figure
+
+
+def _panel(ax: Axes, rows: "DataFrame", victims: list[str], chance: float | None) -> None:
+    attacks = list(dict.fromkeys(rows["attack"]))
+    if chance is not None:
+        ax.axhline(chance, ls="--", color=CHANCE_COLOUR, lw=1.5, label="constant guess")
+    for index, victim in enumerate(victims):
+        own = rows[rows["method"] == victim]
+        dodge = (index - (len(victims) - 1) / 2) * SPAN / len(victims)
+        places = np.array([attacks.index(attack) for attack in own["attack"]]) + dodge
+        ends = own[["low", "high"]].to_numpy(float).T  # [end, attack]
+        errors = np.clip(np.abs(ends - own["value"].to_numpy(float)), 0, None)
+        look = {"color": colour(victim), "marker": MARKERS[index % len(MARKERS)], "markersize": 6}
+        look |= {"ls": "none", "capsize": 2.5, "elinewidth": 1.2, "clip_on": False}
+        ax.errorbar(places, own["value"], errors, label=name(victim), **look)
+    for edge in range(1, len(attacks)):
+        ax.axvline(edge - 0.5, color="0.85", lw=1)
+    ax.grid(False, axis="x")
+    ax.set_xticks(range(len(attacks)), [ATTACK_NAMES.get(attack, attack) for attack in attacks])
+    ax.set_xlim(-0.5, len(attacks) - 0.5)
+    ax.set_ylim(0, 1)
