@@ -45,6 +45,14 @@ TINY: dict[str, dict] = {
     "10_templates_and_verbalizers": {"N_TRAIN": 40, "N_VALIDATION": 24, "N_TEST": 20},
     "11_train_victims": VICTIMS,
     "12_attack_victims": {**VICTIMS, "N_ATTACKED": 3},
+    "18_other_attacks": {
+        "N_TRAIN": 48,
+        "N_VALIDATION": 24,
+        "N_TEST": 24,
+        "N_ATTACKED": 3,
+        "N_TWO_TYPOS": 1,
+        "EPOCHS": 1,
+    },
     "90_results": {},
 }
 
