@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mvp_skill.annotation import CONFIDENCES, Sheet, read_key
+from mvp_skill.annotation import ANSWERS, CONFIDENCES, Sheet, read_key
 from mvp_skill.errors import BadInput
 from mvp_skill.metrics import wilson_interval
 
@@ -62,6 +62,27 @@ def score_sheets(
     rows = [row for who, given in readers for row in _scores(who, sheet, given, confidence)]
     rows += _agreement(sheet, answered) if len(names) > 1 else []
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def score_folder(folder: str | Path, confidence: float = 0.95) -> "DataFrame":
+    """`score_sheets` for a folder with one key and the filled copies of its sheet.
+
+    The sheet as it was drawn may lie there, too: a CSV file without a single answer is passed over.
+
+    raises   BadInput for a folder without exactly one key, and as `score_sheets` does
+    """
+    folder = Path(folder).expanduser()
+    keys = sorted(folder.glob("*.key.json"))
+    if len(keys) != 1:
+        found = ", ".join(path.name for path in keys) or "none"
+        raise BadInput(
+            f"{folder} must have exactly one .key.json file, that of the sheet, beside the filled "
+            f"sheets; there is {found}."
+        )
+    sheets = [path for path in sorted(folder.glob("*.csv")) if not _is_blank(path)]
+    if not sheets:
+        raise BadInput(f"{folder} has no filled sheet; put the annotators' CSV files there.")
+    return score_sheets(keys[0], sheets, confidence)
 
 
 def read_answers(path: str | Path, sheet: Sheet) -> list[Answer]:
@@ -184,6 +205,10 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         if any(stripped):
             padded = stripped + [""] * (len(header) - len(stripped))
             yield reader.line_num, dict(zip(header, padded, strict=False))
+
+
+def _is_blank(path: Path) -> bool:
+    return not any(fields.get(column) for _, fields in _records(path) for column in ANSWERS)
 
 
 def _answer(path: Path, number: int, fields: dict[str, str], names: Sequence[str]) -> Answer:

@@ -27,7 +27,7 @@ IN_THE_NAME = ("TASK", "TASKS", "METHOD", "BACKBONE", "ATTACK")
 COMPARED = ("TASKS", "VICTIMS", "ATTACKS", "SEEDS", "SIZES", "DOMAINS")  # lists in a study
 DEFAULT_SCALE = "mini"
 # Parameters that may be paths.
-PATHS = ("DATA_DIR", "BACKBONE", "NEIGHBOURS", "ENCODER", "MASKED_LM")
+PATHS = ("DATA_DIR", "BACKBONE", "NEIGHBOURS", "ENCODER", "MASKED_LM", "FILLED_SHEETS")
 PACKAGE = Path(__file__).parent
 MINI_DATA = {".txt", ".yaml", ".safetensors", ".json"}  # in mini/: lexicon, patterns, weights
 

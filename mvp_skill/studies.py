@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from mvp_skill import metrics
 from mvp_skill.amda import RecipeAttacker
+from mvp_skill.attack_log import AttackLog
 from mvp_skill.attack_recipes import NEEDS
 from mvp_skill.attack_resources import Resources, resources_for
 from mvp_skill.attacks import attack
@@ -61,7 +62,7 @@ class Study:
         self.scale: Scale = study_settings(parameters.get("SCALE", "mini"), **given)
         self.folder = Path(parameters[LOCATION]) / "victims"
         self._data: dict[Any, DatasetDict] = {}
-        self._logs: dict[Any, DataFrame] = {}
+        self._logs: dict[Any, AttackLog] = {}
         self._resources = Resources()
         self._last: tuple[Condition, tuple[Victim, TrainLog]] | None = None
 
@@ -132,6 +133,10 @@ class Study:
 
         options   of the recipe, such as max_words=2
         """
+        return self.log(condition, recipe, **options).to_frame()
+
+    def log(self, condition: Condition, recipe: str, **options: Any) -> AttackLog:
+        """As `attack`, with the parameters of the attack: what annotation sheets are drawn from."""
         key = (condition, recipe, json.dumps(options, sort_keys=True))
         if key not in self._logs:
             self._logs[key] = self._attack(condition, recipe, options)
@@ -196,7 +201,7 @@ class Study:
                 progress=False,
             )
 
-    def _attack(self, condition: Condition, recipe: str, options: Mapping[str, Any]) -> "DataFrame":
+    def _attack(self, condition: Condition, recipe: str, options: Mapping[str, Any]) -> AttackLog:
         victim, training = self.victim(condition)
         task, resources = task_named(condition.task), self.resources(recipe)
         examples = self.attacked_examples(condition.task)
@@ -217,7 +222,7 @@ class Study:
                 oracle=self._oracle if task.published is None else None,
                 log_path=folder / f"{recipe}-{digest}.jsonl",
                 progress=False,
-            ).to_frame()
+            )
 
     @cached_property
     def _oracle(self) -> Any:
@@ -236,11 +241,15 @@ class Study:
 
 
 def tuple_of(value: Any) -> tuple | None:
-    """A list of names or seeds as a tuple; a single one, and text with commas, are lists, too."""
+    """A list of names or seeds as a tuple; a single one, and text with commas, are lists, too.
+
+    Text of numbers, such as "0, 1", is a list of numbers.
+    """
     if value is None or isinstance(value, tuple):
         return value
     if isinstance(value, str):
-        return names_of(value)
+        names = names_of(value)
+        return tuple(map(int, names)) if all(name.isdecimal() for name in names) else names
     return (value,) if isinstance(value, int) else tuple(value)
 
 

@@ -16,6 +16,7 @@ from mvp_skill.annotation_scores import (
     cohen_kappa,
     fleiss_kappa,
     read_answers,
+    score_folder,
     score_sheets,
 )
 from mvp_skill.errors import BadInput
@@ -306,3 +307,31 @@ def test_no_sheets_and_two_of_one_name_are_refused(drawn, tmp_path):
         score_sheets(key, [tmp_path / "nobody.csv"])
     with pytest.raises(BadInput, match=r"line 2: label is empty"):
         score_sheets(key, [path])  # as drawn, nothing filled in
+
+
+# --- a folder of sheets ------------------------------------------------------------------------
+
+
+def test_a_folder_is_scored_by_its_key_without_the_sheet_as_drawn(drawn, tmp_path):
+    sheet, path, key = drawn  # both are in tmp_path
+    one, two = (fill(sheet, tmp_path / f"{name}.csv", truth) for name in ("b", "a"))
+    assert score_folder(tmp_path).equals(score_sheets(key, [two, one]))
+
+
+def test_a_sheet_with_a_single_answer_is_no_blank_one(drawn, tmp_path):
+    sheet, path, _ = drawn
+    fill(sheet, tmp_path / "a.csv", truth)
+    path.write_text(path.read_text(encoding="utf-8-sig").replace(",,,", ",yes,,", 1))
+    with pytest.raises(BadInput, match=f"{path.name}, line 2: label is 'yes'"):
+        score_folder(tmp_path)
+
+
+def test_a_folder_without_filled_sheets_or_with_two_keys_is_refused(drawn, tmp_path):
+    _, _, key = drawn
+    with pytest.raises(BadInput, match="no filled sheet"):
+        score_folder(tmp_path)
+    with pytest.raises(BadInput, match="exactly one .key.json file.*there is none"):
+        score_folder(tmp_path / "nowhere")
+    (tmp_path / "other.key.json").write_bytes(key.read_bytes())
+    with pytest.raises(BadInput, match="other.key.json, sheet.key.json"):
+        score_folder(tmp_path)

@@ -151,3 +151,10 @@ def test_exchanges_for_synonyms_are_counted_in_the_same_form():
     split = (["it was a joy"], ["it w as a joy"])  # no word for word
     assert oracle.synonym_exchanges([*pairs, split]) == (2, 3)
     assert oracle.synonym_exchanges([]) == (0, 0)
+
+
+def test_what_is_only_misspelt_is_not_exchanged():
+    """A space inside a word moves all words behind it, which have not changed for that."""
+    text = "the scene was superb and the plot was dull."
+    split = text.replace("scene", "sc ene").replace("superb", "stellar").replace("dull", "dlul")
+    assert oracle.synonym_exchanges([([text], [split])]) == (1, 1)

@@ -50,6 +50,14 @@ TINY: dict[str, dict] = {
     "11_train_victims": VICTIMS,
     "12_attack_victims": {**VICTIMS, "N_ATTACKED": 3},
     "13_main_table": {**STUDY, "TASKS": "mini_films", "VICTIMS": "mlp_ft, mvp, mvp_adv, freelb"},
+    "18_other_attacks": {
+        "N_TRAIN": 48,
+        "N_VALIDATION": 24,
+        "N_TEST": 24,
+        "N_ATTACKED": 3,
+        "N_TWO_TYPOS": 1,
+        "EPOCHS": 1,
+    },
     "90_results": {},
 }
 

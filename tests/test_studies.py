@@ -6,6 +6,7 @@ import pytest
 from victim_cases import tiny_victim
 
 from mvp_skill import metrics, studies
+from mvp_skill.attack_log import AttackLog
 from mvp_skill.attack_recipes import NEEDS
 from mvp_skill.conditions import Condition, grid
 from mvp_skill.errors import BadInput
@@ -57,6 +58,14 @@ def test_another_study_in_the_same_folder_trains_and_attacks_nothing_again(measu
     monkeypatch.setattr("mvp_skill.attacks._attack_one", lambda *given: pytest.fail("attacked"))
     repeated = again.measure(grid(["mini_films"], ["mlp_ft", "mvp"]), ["textfooler"])
     assert repeated.equals(rows)
+
+
+def test_a_log_has_the_rows_of_the_attack_and_what_was_attacked(measured):
+    made, _ = measured
+    log = made.log(MLP_FT, "textfooler")
+    assert log.to_frame().equals(made.attack(MLP_FT, "textfooler"))
+    assert (log.parameters["task"], log.parameters["recipe"]) == ("mini_films", "textfooler")
+    assert AttackLog.read(log.path).records == log.records
 
 
 def test_an_attack_with_other_options_has_a_log_of_its_own(measured):
@@ -130,6 +139,7 @@ def test_each_task_has_its_folder_inside_data_dir():
 def test_lists_come_as_text_numbers_and_sequences():
     assert tuple_of(None) is None and tuple_of("a, b") == ("a", "b")
     assert tuple_of(3) == (3,) and tuple_of([0, 1]) == (0, 1) and tuple_of((0,)) == (0,)
+    assert tuple_of("0, 12") == (0, 12) and tuple_of("0") == (0,) and tuple_of("0, b") == ("0", "b")
     assert studies.NO_ATTACK == "none"
 
 

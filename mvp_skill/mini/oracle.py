@@ -129,17 +129,13 @@ def read_act(words: Sequence[str]) -> int | None:
 def synonym_exchanges(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> tuple[int, int]:
     """How many words attacks exchanged for a synonym in the same form, and how many in all.
 
-    pairs   texts before and after each attack; one in which a word was split in two is left out
+    pairs   texts before and after each attack; what is only misspelt is not exchanged
     """
-    words = lexicon.load()
-    split = [[words_of(" ".join(texts)) for texts in pair] for pair in pairs]
-    exchanged = [
-        (a, b)
-        for old, new in split
-        if len(old) == len(new)
-        for a, b in zip(old, new, strict=True)
-        if a != b
-    ]
+    words, exchanged = lexicon.load(), []
+    for texts, changed in pairs:
+        old = words_of(" ".join(texts))
+        new = as_meant(words_of(" ".join(changed)), old)
+        exchanged += [(a, b) for a, b in zip(old, new, strict=False) if a != b]
     return sum(b in words.synonyms(a) for a, b in exchanged), len(exchanged)
 
 
