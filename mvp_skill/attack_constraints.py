@@ -5,6 +5,7 @@ functions.
 """
 
 import logging
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +50,29 @@ class VictimWrapper(ta.models.wrappers.ModelWrapper):
         """
         logits = self.model(text_input_list).float()  # [batch, class]
         return logits - logits.amax(dim=1, keepdim=True)  # [batch, class]
+
+
+class WordsLeft(ta.constraints.PreTransformationConstraint):
+    """No word may be changed any more once as many are changed as the word limit allows.
+
+    It changes no result: the limit itself, checked on every candidate, would reject them all. But
+    TextAttack would write them first, for every word that is still to be visited; of an attack that
+    fails that was most of the time.
+    """
+
+    def __init__(self, limit):
+        self.limit = limit
+
+    def _get_modifiable_indices(self, current_text):
+        original = current_text
+        while "previous_attacked_text" in original.attack_attrs:
+            original = original.attack_attrs["previous_attacked_text"]
+        n_changed = len(current_text.all_words_diff(original))
+        n_words = len(current_text.words)
+        limits = [self.limit.max_num_words] if self.limit.max_num_words else []
+        if self.limit.max_percent:
+            limits.append(math.ceil(n_words * self.limit.max_percent))
+        return set(range(n_words)) if n_changed < min(limits) else set()
 
 
 class LexiconPartOfSpeech(ta.constraints.Constraint):

@@ -28,6 +28,17 @@ def words_to_leave(task: "Task", stop_words: frozenset[str]) -> list[Any]:
     ]
 
 
+def word_limit(**limit: Any) -> list[Any]:
+    """At most a share (max_percent) or a number (max_num_words) of the words may change.
+
+    The share counts the words of all columns, frozen ones and stop words included; rounded up.
+    """
+    from mvp_skill.attack_constraints import WordsLeft
+
+    on_candidates = textattack().constraints.overlap.MaxWordsPerturbed(**limit)
+    return [WordsLeft(on_candidates), on_candidates]
+
+
 def same_window(resources: "Resources") -> "Constraint":
     """The words around the change mean what they mean in the current text; short texts pass."""
     from mvp_skill.attack_constraints import EncoderSimilarity

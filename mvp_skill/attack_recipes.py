@@ -14,6 +14,7 @@ from mvp_skill.attack_parts import (
     check_at_least_one,
     same_text,
     same_window,
+    word_limit,
     words_to_leave,
     wrong_label,
 )
@@ -51,9 +52,8 @@ def textfooler(
     embedding = resources.get("neighbours").embedding()
     constraints = [
         *words_to_leave(task, textfooler_stop_words()),
-        # Counts the words of all columns, frozen ones and stop words included; rounds up.
         # Authors' attacker(): 0.1 or 0.3 by data set; their recipe file says 0.3 for all.
-        ta.constraints.overlap.MaxWordsPerturbed(max_percent=task.max_perturbed_fraction),
+        *word_limit(max_percent=task.max_perturbed_fraction),
         ta.constraints.semantics.WordEmbeddingDistance(embedding, min_cos_sim=MIN_WORD_COSINE),
         resources.get("tagger").constraint(),
         same_window(resources),
@@ -150,7 +150,7 @@ def bert_attack(
 
     constraints = [
         *words_to_leave(task, nltk_stop_words()),
-        ta.constraints.overlap.MaxWordsPerturbed(max_percent=max_perturbed_fraction),
+        *word_limit(max_percent=max_perturbed_fraction),
         same_text(resources, threshold=0.2, metric="cosine"),
     ]
     swap = MaskedLMSwap(resources.get("masked_lm"), max_candidates)
@@ -194,7 +194,7 @@ def misspelling(
     constraints = [
         ta.constraints.pre_transformation.MinWordLength(min_length=4),
         *words_to_leave(task, nltk_stop_words()),
-        ta.constraints.overlap.MaxWordsPerturbed(max_num_words=max_words),
+        *word_limit(max_num_words=max_words),
     ]
     search = ta.search_methods.GreedySearch()
     return ta.Attack(wrong_label(victim, query_budget, batch_size), constraints, typos, search)

@@ -20,6 +20,7 @@ from attack_cases import (
     without_seconds,
 )
 
+from mvp_skill import attack_constraints
 from mvp_skill.attack_recipes import NEEDS, RECIPES, recipe_named, step_names, word_limits
 from mvp_skill.errors import BadInput
 from mvp_skill.look_alikes import LOOK_ALIKES
@@ -75,7 +76,9 @@ def test_constraints_and_their_order(name):
     assert [type(c).__name__ for c in found.constraints] == NAMES[name]
     before = [type(c).__name__ for c in found.pre_transformation_constraints]
     every = ["RepeatModification", "StopwordModification", "InputColumnModification"]
-    assert before == (["MinWordLength", *every] if name == "misspelling" else every)
+    limited = ["WordsLeft"] if "MaxWordsPerturbed" in NAMES[name] else []
+    first = ["MinWordLength"] if name == "misspelling" else []
+    assert before == [*first, *every, *limited]
     assert type(found.goal_function).__name__ == "UntargetedClassification"
     assert found.goal_function.query_budget == float("inf")
     assert set(NAMES) == set(RECIPES) == set(NEEDS)
@@ -128,6 +131,25 @@ def test_word_limits_per_data_set():
             assert [c.max_percent or c.max_num_words for c in caps] == ([limit] if limit else [])
 
 
+@pytest.mark.parametrize("name", [name for name in RECIPES if "MaxWordsPerturbed" in NAMES[name]])
+def test_a_limit_that_is_reached_saves_candidates_and_changes_nothing(name, monkeypatch):
+    written = textattack().shared.AttackedText.generate_new_attacked_text
+    counted = []
+
+    def counting(text, words):
+        counted.append(words)
+        return written(text, words)
+
+    monkeypatch.setattr(textattack().shared.AttackedText, "generate_new_attacked_text", counting)
+    rows = examples(("good good good good film", 1), ("a bad plot", 0))
+    saved = without_seconds(run(BagOfWords(), rows, recipe=name).records)
+    n_saved, counted[:] = len(counted), []
+    everything = lambda self, text: set(range(len(text.words)))  # noqa: E731
+    monkeypatch.setattr(attack_constraints.WordsLeft, "_get_modifiable_indices", everything)
+    assert without_seconds(run(BagOfWords(), rows, recipe=name).records) == saved
+    assert n_saved < len(counted)
+
+
 def test_step_names():
     assert step_names(made("textfooler")) == ["word limit", "cosine", "part of speech", "encoder"]
     assert step_names(made("bert_attack")) == ["word limit", "encoder"]
@@ -173,7 +195,9 @@ def test_nltk_stop_words_are_never_changed(name, monkeypatch):
 
     monkeypatch.setattr(nltk.corpus.stopwords, "words", lambda language: ["film", "with"])
     assert nltk_stop_words() == {"film", "with"}  # the user's list, whatever it holds
-    assert "film" in made(name).pre_transformation_constraints[-2].stopwords
+    before = made(name).pre_transformation_constraints
+    (stop_words,) = [c.stopwords for c in before if hasattr(c, "stopwords")]
+    assert "film" in stop_words
 
 
 # --- TextBugger ---------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ from mvp_skill.textattack_import import textattack
 def test_the_bill_of_materials_in_its_order():
     made = textfooler(BagOfWords(), TWO, resources())
     assert [type(c).__name__ for c in made.pre_transformation_constraints] == [
-        *("RepeatModification", "StopwordModification", "InputColumnModification")
+        *("RepeatModification", "StopwordModification", "InputColumnModification", "WordsLeft")
     ]
     assert [type(c).__name__ for c in made.constraints] == [
         *("MaxWordsPerturbed", "WordEmbeddingDistance", "LexiconPartOfSpeech", "EncoderSimilarity")
