@@ -1,0 +1,46 @@
+"""Spearman's rank correlation of a handful of points, with an exact test."""
+
+from collections.abc import Sequence
+from itertools import permutations
+from typing import NamedTuple
+
+import numpy as np
+
+from mvp_skill.errors import BadInput
+
+MOST = 9
+"""Points; 9 already have 362,880 orders."""
+
+
+class RankCorrelation(NamedTuple):
+    """Of n points."""
+
+    rho: float
+    """In [-1, 1]; NaN if all values of one side are equal."""
+    p: float
+    """Share of all orders of the points with a rho that low or lower; NaN as rho."""
+    n: int
+
+
+def falling(x: Sequence[float], y: Sequence[float]) -> RankCorrelation:
+    """Does y fall as x rises? Spearman's rho, and how often chance gives one as low.
+
+    Equal values share their mean rank. One-sided: under the null hypothesis every order of the
+    y is as likely as any other.
+
+        raises   BadInput for sides of different lengths, fewer than 3 points or more than MOST
+    """
+    from scipy.stats import rankdata
+
+    if len(x) != len(y) or not 3 <= len(x) <= MOST:
+        raise BadInput(
+            f"A rank correlation needs 3 to {MOST} pairs of numbers, not {len(x)} and {len(y)}."
+        )
+    a, b = (rankdata(values) - (len(x) + 1) / 2 for values in (x, y))  # [point], around 0
+    length = np.sqrt((a @ a) * (b @ b))
+    if length == 0:
+        return RankCorrelation(float("nan"), float("nan"), len(x))
+    orders = np.array(list(permutations(range(len(x)))))  # [order, point]
+    rhos = b[orders] @ a / length  # [order]
+    rho = float(a @ b / length)
+    return RankCorrelation(rho, float((rhos <= rho + 1e-9).mean()), len(x))
