@@ -47,14 +47,21 @@ def check_study(parameters: Mapping[str, Any]) -> None:
 
     raises   BadInput as `check_parameters` does
     """
-    from mvp_skill.conditions import making_of
+    from mvp_skill.conditions import making_of, numbers_of
+    from mvp_skill.domains import TEMPLATE_VARIANTS, domains_of
+    from mvp_skill.learning_curves import sizes_of
     from mvp_skill.studies import data_dir_of, tuple_of
 
     scale = parameters.get("SCALE", "mini")
     tasks = tuple_of(parameters.get("TASKS")) or study_settings(scale).tasks
     methods = [making_of(name).method for name in tuple_of(parameters.get("VICTIMS")) or ()]
-    seeds = tuple_of(parameters.get("SEEDS")) or (0,)
+    seeds = numbers_of(parameters.get("SEEDS"), "SEEDS") or (0,)
     alone = {name: value for name, value in parameters.items() if name not in ("SEEDS", "DATA_DIR")}
+    if "DOMAINS" in parameters:
+        tasks = domains_of(parameters["DOMAINS"], scale)
+        alone |= {"TEMPLATE_VARIANT": TEMPLATE_VARIANTS[tasks[0]]}
+    if "SIZES" in parameters:
+        sizes_of(parameters["SIZES"])
     for task in tasks:
         folder = data_dir_of(parameters.get("DATA_DIR"), task)
         for method in methods or [None]:
