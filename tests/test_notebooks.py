@@ -27,6 +27,9 @@ VICTIMS = {
     "TEMPLATE_VARIANT": "one",
 }
 
+STUDY = {name: VICTIMS[name] for name in ("N_VALIDATION", "N_TEST", "EPOCHS")}
+STUDY |= {"N_TRAIN": 48, "EVAL_EVERY_EXAMPLES": 48, "SEEDS": "0"}
+
 # Notebook: parameters at which it takes seconds. A new notebook needs a line here.
 TINY: dict[str, dict] = {
     "00_tour": {"N_TRAIN": 48, "N_TEST": 16, "EPOCHS": 1},
@@ -45,6 +48,8 @@ TINY: dict[str, dict] = {
     "10_templates_and_verbalizers": {"N_TRAIN": 40, "N_VALIDATION": 24, "N_TEST": 20},
     "11_train_victims": VICTIMS,
     "12_attack_victims": {**VICTIMS, "N_ATTACKED": 3},
+    "17_sample_efficiency": {**STUDY, "SIZES": "24, 48", "N_ATTACKED": 3},
+    "19_out_of_distribution": STUDY,
     "90_results": {},
 }
 
