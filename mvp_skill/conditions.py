@@ -116,3 +116,19 @@ def names_of(given: str | Sequence[str]) -> tuple[str, ...]:
     """A list of names; text with commas is one, too: "mini_films,mini_news"."""
     names = given.split(",") if isinstance(given, str) else given
     return tuple(str(name).strip() for name in names)
+
+
+def numbers_of(given: int | str | Sequence[int] | None, name: str) -> tuple[int, ...] | None:
+    """A list of whole numbers, such as seeds: "0, 1, 2", (0, 1, 2) or one number; None is None.
+
+    name     what they are called in the message
+    raises   BadInput for text with something else in it
+    """
+    if given is None or isinstance(given, int):
+        return None if given is None else (given,)
+    parts = names_of(given) if isinstance(given, str) else given
+    if not parts or any(isinstance(part, str) and not part.isdigit() for part in parts):
+        raise BadInput(
+            f'{name} must be whole numbers with commas between, as "0, 1", not {given!r}.'
+        )
+    return tuple(int(part) for part in parts)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mvp_skill.conditions import names_of
 from mvp_skill.errors import BadInput
 from mvp_skill.tasks import load_task
 
@@ -25,9 +26,22 @@ TEMPLATE_VARIANTS = {
     **dict.fromkeys(MINI_DOMAINS, "shared"),
     **dict.fromkeys(REAL_DOMAINS, "default"),
 }
+DOMAINS = {"mini": MINI_DOMAINS, "small": REAL_DOMAINS, "paper": REAL_DOMAINS}
 N_TRAIN = 1000
 # Shorter texts ("a good film") occur in others by chance.
 MIN_SHARED_WORDS = 5
+
+
+def domains_of(given: str | Sequence[str] | None, scale: str) -> tuple[str, ...]:
+    """The domains of a study: "mini_films, mini_restaurants", or those of the scale if None.
+
+    raises   BadInput for a name of neither group, or fewer than two: nothing to transfer to
+    """
+    found = DOMAINS.get(scale, ()) if given is None else names_of(given)
+    _check(found)
+    if len(set(found)) < max(2, len(found)):
+        raise BadInput(f"Transfer needs two domains or more, each named once, not {given!r}.")
+    return found
 
 
 def load_domains(
@@ -62,13 +76,18 @@ def unseen(test: "Dataset", train: "Dataset") -> "Dataset":
     phrases of them. A text counts as seen if it is part of a training text or a training text part
     of it, in letters and digits, and the part has MIN_SHARED_WORDS words or more.
     """
+    return test.select(unseen_rows(test, train))
+
+
+def unseen_rows(test: "Dataset", train: "Dataset") -> list[int]:
+    """The indices of the rows that `unseen` keeps."""
     known = [_words(texts[0]) for texts in train[:]["texts"]]
     parts = [words for words in known if _is_long(words)]
     everything = "\n".join(known)
     found = [_words(texts[0]) for texts in test[:]["texts"]]
     is_part = [_is_long(words) and words in everything for words in found]
     has_part = [any(part in words for part in parts) for words in found]
-    return test.select([i for i in range(len(found)) if not is_part[i] and not has_part[i]])
+    return [i for i in range(len(found)) if not is_part[i] and not has_part[i]]
 
 
 def _words(text: str) -> str:

@@ -23,8 +23,12 @@ class Split(NamedTuple):
 
 def clean_accuracy(victim: nn.Module, split: Split) -> float:
     """Clean accuracy: the share of examples whose largest logit is that of the label."""
-    predictions = predict_records(victim, split.records).argmax(dim=-1)  # [batch]
-    return (predictions == split.labels).double().mean().item()
+    return is_right(victim, split).double().mean().item()
+
+
+def is_right(victim: nn.Module, split: Split) -> Tensor:
+    """Whether the largest logit of each example is that of its label, [batch]."""
+    return predict_records(victim, split.records).argmax(dim=-1) == split.labels
 
 
 def certainty(logits: Tensor, labels: Tensor) -> dict[str, float | None]:

@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from filelock import FileLock
 from tqdm import tqdm
 
@@ -26,13 +27,14 @@ from mvp_skill.attack_log import AttackLog
 from mvp_skill.attack_recipes import NEEDS
 from mvp_skill.attack_resources import Resources, resources_for
 from mvp_skill.attacks import attack
-from mvp_skill.conditions import Condition, names_of
+from mvp_skill.conditions import Condition, names_of, numbers_of
+from mvp_skill.evaluation import encoded, is_right
 from mvp_skill.preflight import check_study
 from mvp_skill.run_ids import LOCATION
 from mvp_skill.scales import Scale, study_settings
 from mvp_skill.tasks import load_task, task_named
 from mvp_skill.train_config import TrainConfig, objective_named
-from mvp_skill.training import TrainLog, evaluate, train_or_load
+from mvp_skill.training import TrainLog, train_or_load
 from mvp_skill.victims import Victim, build_victim, usual_template_variant
 
 if TYPE_CHECKING:
@@ -58,11 +60,12 @@ class Study:
         check_study(parameters)
         self.parameters = dict(parameters)
         given = {name: parameters.get(name) for name in SETTINGS}
-        given |= {name: tuple_of(given[name]) for name in ("TASKS", "SEEDS")}
+        given |= {"TASKS": tuple_of(given["TASKS"]), "SEEDS": numbers_of(given["SEEDS"], "SEEDS")}
         self.scale: Scale = study_settings(parameters.get("SCALE", "mini"), **given)
         self.folder = Path(parameters[LOCATION]) / "victims"
         self._data: dict[Any, DatasetDict] = {}
         self._logs: dict[Any, AttackLog] = {}
+        self._right: dict[tuple[Condition, str], np.ndarray] = {}
         self._resources = Resources()
         self._last: tuple[Condition, tuple[Victim, TrainLog]] | None = None
 
@@ -142,6 +145,18 @@ class Study:
             self._logs[key] = self._attack(condition, recipe, options)
         return self._logs[key]
 
+    def right(self, condition: Condition, task: str | None = None) -> np.ndarray:
+        """Whether the condition's victim has each test example right, [example].
+
+        task   whose test split it reads, another one with the same classes; None for its own
+        """
+        key = (condition, task or condition.task)
+        if key not in self._right:
+            victim, _ = self.victim(condition)
+            split = encoded(victim, self.data(key[1])["test"], "test")
+            self._right[key] = is_right(victim, split).numpy()
+        return self._right[key]
+
     def measure(self, conditions: Iterable[Condition], attacks: Iterable[str] = ()) -> "DataFrame":
         """One row per condition and attack, and one per condition without (the attack "none").
 
@@ -173,14 +188,14 @@ class Study:
         return pandas.DataFrame(rows)
 
     def _rows(self, condition: Condition, attacks: tuple[str, ...]) -> list[dict[str, Any]]:
-        victim, log = self.victim(condition)
+        _, log = self.victim(condition)
         data = self.data(condition.task, condition.n_train)
         common = {"task": condition.task, "method": condition.victim, "seed": condition.seed}
         common |= {"backbone": Path(condition.backbone or self.scale.backbone).name}
         common |= {"variant": condition.variant, "n_train": len(data["train"])}
         common |= {"training_seconds": log.seconds, "n_seen": log.history[-1]["n_examples"]}
         whole = {"attack": NO_ATTACK, "n": len(data["test"])}
-        rows = [common | whole | {"clean_acc": evaluate(victim, data["test"])}]
+        rows = [common | whole | {"clean_acc": float(self.right(condition).mean())}]
         for recipe in attacks:
             found = metrics.summary(self.attack(condition, recipe))
             rows.append(common | {"attack": recipe} | found)

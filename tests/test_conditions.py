@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from mvp_skill.conditions import VICTIMS, Condition, grid, names_of
+from mvp_skill.conditions import VICTIMS, Condition, grid, names_of, numbers_of
 from mvp_skill.errors import BadInput
 from mvp_skill.legends import METHOD_NAMES
 from mvp_skill.scales import STUDIES, study_settings
@@ -69,3 +69,10 @@ def test_the_studies_have_three_seeds_and_all_kinds_of_tasks_at_every_scale():
     assert study_settings("mini", N_TRAIN=7).n_train == 7
     with pytest.raises(BadInput, match="N_TRAIN"):
         study_settings("mini", N_TRAIN=0)
+
+
+def test_numbers_come_as_text_sequences_and_one_number():
+    assert numbers_of("0, 1,2", "SEEDS") == (0, 1, 2) == numbers_of([0, 1, 2], "SEEDS")
+    assert numbers_of(7, "SEEDS") == (7,) and numbers_of(None, "SEEDS") is None
+    with pytest.raises(BadInput, match="SEEDS must be whole numbers"):
+        numbers_of("0, one", "SEEDS")

@@ -29,6 +29,7 @@ VICTIMS = {
 }
 
 STUDY = {name: VICTIMS[name] for name in VICTIMS if name not in ("TASK", "TEMPLATE_VARIANT")}
+UNATTACKED = STUDY.copy()
 STUDY |= {"N_ATTACKED": 3}
 
 # Notebook: parameters at which it takes seconds. A new notebook needs a line here.
@@ -58,6 +59,8 @@ TINY: dict[str, dict] = {
         "N_TWO_TYPOS": 1,
         "EPOCHS": 1,
     },
+    "17_sample_efficiency": {**STUDY, "SIZES": "24, 48", "SEEDS": "0"},
+    "19_out_of_distribution": {**UNATTACKED, "SEEDS": "0"},
     "90_results": {},
 }
 

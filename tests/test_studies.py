@@ -51,6 +51,15 @@ def test_the_numbers_are_those_of_the_victim_and_of_its_log(measured):
     }
 
 
+def test_right_is_told_per_example_and_on_another_task_too(measured):
+    made, rows = measured
+    own, other = made.right(MLP_FT), made.right(MLP_FT, "mini_restaurants")
+    assert own.mean() == rows["clean_acc"].iloc[0] and own.shape == other.shape == (24,)
+    victim, test = made.victim(MLP_FT)[0], made.data("mini_restaurants")["test"]
+    predicted = victim([tuple(texts) for texts in test[:]["texts"]]).argmax(dim=-1).tolist()
+    assert other.tolist() == [p == label for p, label in zip(predicted, test["label"], strict=True)]
+
+
 def test_another_study_in_the_same_folder_trains_and_attacks_nothing_again(measured, monkeypatch):
     made, rows = measured
     again = study(made.folder.parent)
