@@ -45,6 +45,17 @@ TINY: dict[str, dict] = {
     "10_templates_and_verbalizers": {"N_TRAIN": 40, "N_VALIDATION": 24, "N_TEST": 20},
     "11_train_victims": VICTIMS,
     "12_attack_victims": {**VICTIMS, "N_ATTACKED": 3},
+    "15_why_does_mvp_help": {
+        "TASKS": "mini_films",
+        "UNTRAINED_TASKS": "mini_films",
+        "SEEDS": "0",
+        "N_TRAIN": 48,
+        "N_VALIDATION": 24,
+        "N_TEST": 24,
+        "N_ATTACKED": 3,
+        "EPOCHS": 1,
+        "UNTRAINED_EPOCHS": 1,
+    },
     "90_results": {},
 }
 
