@@ -69,6 +69,13 @@ def paired_gain(pairs: Sequence[tuple[np.ndarray, np.ndarray]], seed: int = 0) -
     return Gain(mean, float(low), float(high), sum(map(len, differences)), n_seeds)
 
 
+def in_points(gain: Gain | None) -> str:
+    """A gain in points of accuracy: "+3.3 (-1.7 to +8.3)"; a dash if there is none."""
+    if gain is None:
+        return "–"
+    return f"{100 * gain.mean:+.1f} ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
+
+
 def _means_of_draws(difference: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Means of N_DRAWS samples of the same size with replacement, [draw]."""
     n = len(difference)

@@ -5,7 +5,7 @@ import pandas
 import pytest
 
 from mvp_skill.errors import BadInput
-from mvp_skill.gains import paired_gain, right
+from mvp_skill.gains import Gain, in_points, paired_gain, right
 
 
 def log(outcomes: str, first_text: str = "a") -> pandas.DataFrame:
@@ -80,3 +80,8 @@ def test_no_settings_or_other_examples_are_refused():
     for pairs in ([], [(np.ones((1, 3), bool), np.ones((1, 4), bool))]):
         with pytest.raises(BadInput, match="same examples"):
             paired_gain(pairs)
+
+
+def test_a_gain_is_told_in_points():
+    assert in_points(Gain(0.0333, -0.0166, 0.0834, 60, 2)) == "+3.3 (-1.7 to +8.3)"
+    assert in_points(None) == "–"

@@ -51,15 +51,15 @@ TINY: dict[str, dict] = {
     "11_train_victims": VICTIMS,
     "12_attack_victims": {**VICTIMS, "N_ATTACKED": 3},
     "13_main_table": {**STUDY, "TASKS": "mini_films", "VICTIMS": "mlp_ft, mvp, mvp_adv, freelb"},
-    "18_other_attacks": {
-        "N_TRAIN": 48,
-        "N_VALIDATION": 24,
-        "N_TEST": 24,
-        "N_ATTACKED": 3,
-        "N_TWO_TYPOS": 1,
-        "EPOCHS": 1,
+    "15_why_does_mvp_help": {
+        **STUDY,
+        "TASKS": "mini_films",
+        "UNTRAINED_TASKS": "mini_films",
+        "SEEDS": "0",
+        "UNTRAINED_EPOCHS": 1,
     },
     "17_sample_efficiency": {**STUDY, "SIZES": "24, 48", "SEEDS": "0"},
+    "18_other_attacks": {**STUDY, "N_TWO_TYPOS": 1},
     "19_out_of_distribution": {**UNATTACKED, "SEEDS": "0"},
     "90_results": {},
 }
