@@ -45,6 +45,15 @@ TINY: dict[str, dict] = {
     "10_templates_and_verbalizers": {"N_TRAIN": 40, "N_VALIDATION": 24, "N_TEST": 20},
     "11_train_victims": VICTIMS,
     "12_attack_victims": {**VICTIMS, "N_ATTACKED": 3},
+    "14_adversarial_training": {
+        "N_TRAIN": 48,
+        "N_VALIDATION": 24,
+        "N_TEST": 24,
+        "N_ATTACKED": 3,
+        "BATCH_SIZE": 16,
+        "EPOCHS": 1,
+        "EVAL_EVERY_EXAMPLES": 48,
+    },
     "90_results": {},
 }
 
