@@ -26,12 +26,6 @@ from mvp_skill.scales import settings, study_settings
 HERE = Path(__file__).resolve().parent
 NOTEBOOKS = HERE / "notebooks"
 METHODS = ("mlp_ft", "mvp")
-# The tasks of the experiments that are about causes, the first one for those about a single task.
-ABLATIONS = {
-    "mini": ("mini_films", "mini_news"),
-    "small": ("sst2", "ag_news"),
-    "paper": ("boolq", "ag_news"),
-}
 # Defences cost as much as all else; at the mini scale only the tasks of the ablations have them.
 UNDEFENDED = "mlp_ft, mvp, mlp_ft_adv, mvp_adv"
 
@@ -60,17 +54,18 @@ def victims_of(scale: str) -> list[Run]:
 
 def studies_of(scale: str) -> list[Run]:
     """The experiments that compare many victims, which they share: notebooks 13 to 19."""
+    study = study_settings(scale)
     fewer = {"VICTIMS": UNDEFENDED} if scale == "mini" else {}
     main = [
-        Run("13_main_table", {"TASKS": task} | ({} if task in ABLATIONS[scale] else fewer))
-        for task in study_settings(scale).tasks
+        Run("13_main_table", {"TASKS": task} | ({} if task in study.ablations else fewer))
+        for task in study.tasks
     ]
-    two, one = {"TASKS": ", ".join(ABLATIONS[scale])}, {"TASKS": ABLATIONS[scale][0]}
+    one, two = {"TASKS": study.ablations[0]}, {"TASKS": ", ".join(study.ablations)}
     return [
         *main,
-        Run("15_why_does_mvp_help", two),
+        Run("15_why_does_mvp_help", two | {"UNTRAINED_TASKS": study.ablations[-1]}),
         Run("16_templates_and_label_words", two),
-        Run("17_sample_efficiency", one),
+        Run("17_sample_efficiency", one | {"SIZES": ", ".join(map(str, study.sizes))}),
         Run("14_adversarial_training", one),
         Run("18_other_attacks", one),
         Run("19_out_of_distribution"),

@@ -65,7 +65,7 @@ def _token_bars(ax: Axes, rows: "DataFrame", method: str) -> None:
     ax.grid(False, axis="x")
     ax.set_ylabel("norm of the shift")
     ax.set_title(name(method), fontsize="medium", loc="left")
-    ax.legend(frameon=False, loc="upper right")
+    ax.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 0.98))  # above the bars
 
 
 def clean_and_robust(found: "DataFrame", chance: Mapping[str, float] | None = None) -> Figure:
@@ -80,6 +80,7 @@ def clean_and_robust(found: "DataFrame", chance: Mapping[str, float] | None = No
     if found.duplicated(["task", "method", "attack"]).any():
         raise BadInput("A victim has several values under one attack; draw its variants apart.")
     tasks, victims = (list(dict.fromkeys(found[column])) for column in ("task", "method"))
+    attacks = [attack for attack in dict.fromkeys(found["attack"]) if attack != "none"]
     size = (2.2 + 4.4 * len(tasks), 1.3 + 0.42 * len(victims))
     figure, axes = plt.subplots(1, len(tasks), figsize=size, sharey=True, squeeze=False)
     for ax, task in zip(axes[0], tasks, strict=True):
@@ -87,21 +88,20 @@ def clean_and_robust(found: "DataFrame", chance: Mapping[str, float] | None = No
             ax.axvline(chance[task], ls="--", color=CHANCE_COLOUR, lw=1.5, label="constant guess")
         for row, victim in enumerate(victims):
             own = found[(found["task"] == task) & (found["method"] == victim)]
-            _victim_line(ax, row, own, colour(victim))
+            _victim_line(ax, row, own, attacks, colour(victim))
         ax.set_title(task)
         ax.set_xlim(0, 1)
         ax.set_xlabel("accuracy (95 % interval)")
     axes[0][0].set_yticks(range(len(victims)), [name(victim) for victim in victims])
     axes[0][0].set_ylim(len(victims) - 0.5, -0.5)
-    _legend(figure, list(dict.fromkeys(found["attack"])), bool(chance))
+    _legend(figure, attacks, bool(chance))
     return figure
 
 
-def _victim_line(ax: Axes, row: int, own: "DataFrame", shade: str) -> None:
+def _victim_line(ax: Axes, row: int, own: "DataFrame", attacks: list[str], shade: str) -> None:
     """Clean accuracy a little above the middle of the row, attacks below: intervals stay apart."""
     if len(own):
         ax.plot([own["value"].min(), own["value"].max()], [row, row], color=shade, lw=1, alpha=0.5)
-    attacks = [attack for attack in own["attack"] if attack != "none"]
     for cell in own.itertuples():
         below = -1 if cell.attack == "none" else 1 + attacks.index(cell.attack)
         errors = [[max(0, cell.value - cell.low)], [max(0, cell.high - cell.value)]]
@@ -114,13 +114,12 @@ def _marker(attack: str, attacks: list[str]) -> str:
     return "o" if attack == "none" else ATTACK_MARKERS[attacks.index(attack) % len(ATTACK_MARKERS)]
 
 
-def _legend(figure: Figure, found: list[str], with_chance: bool) -> None:
-    attacks = [attack for attack in found if attack != "none"]
-    handles = [
-        plt.Line2D([], [], color="black", ls="none", marker=_marker(attack, attacks))
-        for attack in found
-    ]
-    labels = [ATTACK_NAMES.get(attack, attack) for attack in found]
+def _legend(figure: Figure, attacks: list[str], with_chance: bool) -> None:
+    labels, handles = [], []
+    for attack in ("none", *attacks):
+        look = {"color": "black", "ls": "none", "marker": _marker(attack, attacks)}
+        handles.append(plt.Line2D([], [], **look))
+        labels.append(ATTACK_NAMES.get(attack, attack))
     if with_chance:
         handles.append(plt.Line2D([], [], color=CHANCE_COLOUR, ls="--", lw=1.5))
         labels.append("constant guess")

@@ -35,6 +35,10 @@ class Scale:
     seeds: tuple[int, ...]
     objectives: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings of training objectives that are not their own defaults, by objective."""
+    ablations: tuple[str, ...] = ()
+    """Tasks of the experiments about causes; the first is that of experiments with one task."""
+    sizes: tuple[int, ...] = ()
+    """Training examples at which sample efficiency is looked at."""
 
 
 _METHODS = ("mlp_ft", "mvp", "projectcls", "clsprompt", "lpft_sparse", "lpft_dense")
@@ -120,9 +124,22 @@ STUDIES: dict[str, Scale] = {
         patience=3,
         seeds=(0, 1, 2),
         objectives={"amda": {"num_adv": 30}},
+        ablations=("mini_films", "mini_news"),
+        sizes=(25, 50, 100, 200, 400),
     ),
-    "small": replace(_SMALL, seeds=(0, 1, 2), objectives={"amda": {"num_adv": 200}}),
-    "paper": replace(_PAPER, tasks=("sst2", "ag_news", "boolq", "mrpc", "dbpedia")),
+    "small": replace(
+        _SMALL,
+        seeds=(0, 1, 2),
+        objectives={"amda": {"num_adv": 200}},
+        ablations=("sst2", "ag_news"),
+        sizes=(250, 500, 1000, 2000, 4000),
+    ),
+    "paper": replace(
+        _PAPER,
+        tasks=("sst2", "ag_news", "boolq", "mrpc", "dbpedia"),
+        ablations=("boolq", "ag_news"),
+        sizes=(500, 1000, 2000, 4000, 9427),
+    ),
 }
 
 COUNTS = (

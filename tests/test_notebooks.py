@@ -51,6 +51,7 @@ TINY: dict[str, dict] = {
     "11_train_victims": VICTIMS,
     "12_attack_victims": {**VICTIMS, "N_ATTACKED": 3},
     "13_main_table": {**STUDY, "TASKS": "mini_films", "VICTIMS": "mlp_ft, mvp, mvp_adv, freelb"},
+    "14_adversarial_training": {**STUDY, "BATCH_SIZE": 16},
     "15_why_does_mvp_help": {
         **STUDY,
         "TASKS": "mini_films",

@@ -84,6 +84,16 @@ def test_a_victim_is_a_line_from_robust_to_clean_with_its_intervals():
     assert shown == ["clean", "TextFooler", "TextBugger", "constant guess"]
 
 
+def test_an_attack_keeps_its_marker_where_another_is_missing():
+    found = cells(["a"], ["mlp_ft", "mvp"], ["none", "textfooler", "textbugger"])
+    found = found[~((found["method"] == "mvp") & (found["attack"] == "textfooler"))]
+    figure = clean_and_robust(found)
+    markers = [container.lines[0].get_marker() for container in figure.axes[0].containers]
+    (legend,) = figure.legends
+    shown = [handle.get_marker() for handle in legend.legend_handles]
+    assert markers == [*shown, shown[0], shown[2]] and len(set(shown)) == 3
+
+
 def test_what_cannot_be_drawn_is_refused():
     found = cells(["a"], ["mvp"], ["none"])
     with pytest.raises(BadInput, match="several values"):
