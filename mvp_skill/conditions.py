@@ -112,8 +112,10 @@ def grid(
     return [Condition(task, victim, seed, **others) for task, seed, victim in found]
 
 
-def names_of(given: str | Sequence[str]) -> tuple[str, ...]:
-    """A list of names; text with commas is one, too: "mini_films,mini_news"."""
+def names_of(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    """A list of names; text with commas is one, too: "mini_films,mini_news". None has none."""
+    if given is None:
+        return ()
     names = given.split(",") if isinstance(given, str) else given
     return tuple(str(name).strip() for name in names)
 

@@ -47,19 +47,18 @@ def check_study(parameters: Mapping[str, Any]) -> None:
 
     raises   BadInput as `check_parameters` does
     """
-    from mvp_skill.conditions import making_of, numbers_of
+    from mvp_skill.conditions import making_of, names_of, numbers_of
     from mvp_skill.domains import TEMPLATE_VARIANTS, domains_of
     from mvp_skill.learning_curves import sizes_of
-    from mvp_skill.studies import data_dir_of, tuple_of
 
     scale = parameters.get("SCALE", "mini")
-    tasks = tuple_of(parameters.get("TASKS")) or study_settings(scale).tasks
-    victims = tuple_of(parameters.get("VICTIMS")) or ()
+    tasks = names_of(parameters.get("TASKS")) or study_settings(scale).tasks
+    victims = names_of(parameters.get("VICTIMS"))
     methods = list(dict.fromkeys(making_of(name).method for name in victims))
     seeds = numbers_of(parameters.get("SEEDS"), "SEEDS") or (0,)
     counts = {name: parameters.get(name) for name in ("N_TEST", "N_ATTACKED")}
     _check_attacked(counts["N_ATTACKED"], study_settings(scale, **counts))
-    alone = {name: value for name, value in parameters.items() if name not in ("SEEDS", "DATA_DIR")}
+    alone = {name: value for name, value in parameters.items() if name != "SEEDS"}
     if "BACKBONE" in parameters:
         alone |= _usual_templates(_settings(alone).backbone, parameters.get("TEMPLATE_VARIANT"))
         for victim in victims:
@@ -70,10 +69,9 @@ def check_study(parameters: Mapping[str, Any]) -> None:
     if "SIZES" in parameters:
         sizes_of(parameters["SIZES"])
     for task in tasks:
-        folder = data_dir_of(parameters.get("DATA_DIR"), task)
         for method in methods or [None]:
-            check_parameters(alone | {"TASK": task, "METHOD": method, "DATA_DIR": folder})
-    for attack in tuple_of(parameters.get("ATTACKS")) or ():
+            check_parameters(alone | {"TASK": task, "METHOD": method})
+    for attack in names_of(parameters.get("ATTACKS")):
         check_parameters(alone | {"ATTACK": attack})
     for seed in seeds:
         _check_seed(seed)

@@ -13,7 +13,6 @@ import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +50,8 @@ SOURCES = ("NEIGHBOURS", "TAGGER", "ENCODER", "MASKED_LM")
 class Study:
     """What all conditions of an experiment have in common, and what was measured of them.
 
-    parameters   of the notebook: SCALE, OUT, SETTINGS, SOURCES, AUTOCAST, QUERY_BUDGET; DATA_DIR, a
-                 folder with one folder per task, named like it. All but OUT may be None or missing
+    parameters   of the notebook: SCALE, OUT, SETTINGS, SOURCES, AUTOCAST, QUERY_BUDGET; DATA_DIR
+                 as for `load_task`. All but OUT may be None or missing
     raises       BadInput for values that cannot be meant
     """
 
@@ -60,7 +59,10 @@ class Study:
         check_study(parameters)
         self.parameters = dict(parameters)
         given = {name: parameters.get(name) for name in SETTINGS}
-        given |= {"TASKS": tuple_of(given["TASKS"]), "SEEDS": numbers_of(given["SEEDS"], "SEEDS")}
+        given |= {
+            "TASKS": names_of(given["TASKS"]) or None,
+            "SEEDS": numbers_of(given["SEEDS"], "SEEDS"),
+        }
         self.scale: Scale = study_settings(parameters.get("SCALE", "mini"), **given)
         self.folder = Path(parameters[LOCATION]) / "victims"
         self._data: dict[Any, DatasetDict] = {}
@@ -80,8 +82,8 @@ class Study:
         return self._data[key]
 
     def data_dir(self, task: str) -> str | None:
-        """The folder of a task's files; None if there is no DATA_DIR."""
-        return data_dir_of(self.parameters.get("DATA_DIR"), task)
+        """Where the files of a task are; None if it is generated, or comes from the hub."""
+        return self.parameters.get("DATA_DIR") if task_named(task).published else None
 
     def attacked_examples(self, task: str) -> "Dataset":
         """The test examples that are attacked: the first ones, in order."""
@@ -180,11 +182,9 @@ class Study:
                     LOGGER.warning("%s failed", condition, exc_info=True)
                     failures.append(f"{condition}: {type(error).__name__}: {error}")
         if failures:
-            listed = "\n".join(failures)
-            raise RuntimeError(
-                f"{len(failures)} of {len(conditions)} conditions failed; the others are stored, "
-                f"so run this again when the cause is mended.\n{listed}"
-            )
+            said = f"{len(failures)} of {len(conditions)} conditions failed; the others are stored,"
+            said += " so run this again when the cause is mended."
+            raise RuntimeError("\n".join([said, *failures]))
         return pandas.DataFrame(rows)
 
     def _rows(self, condition: Condition, attacks: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -217,6 +217,8 @@ class Study:
             )
 
     def _attack(self, condition: Condition, recipe: str, options: Mapping[str, Any]) -> AttackLog:
+        from mvp_skill.mini import oracle
+
         victim, training = self.victim(condition)
         task, resources = task_named(condition.task), self.resources(recipe)
         examples = self.attacked_examples(condition.task)
@@ -234,16 +236,10 @@ class Study:
                 seed=condition.seed,
                 query_budget=self.parameters.get("QUERY_BUDGET"),
                 recipe_options=options,
-                oracle=self._oracle if task.published is None else None,
+                oracle=oracle.verdict if task.published is None else None,
                 log_path=folder / f"{recipe}-{digest}.jsonl",
                 progress=False,
             )
-
-    @cached_property
-    def _oracle(self) -> Any:
-        from mvp_skill.mini import oracle
-
-        return oracle.verdict
 
     @contextmanager
     def _locked(self, condition: Condition) -> Iterator[Path]:
@@ -253,23 +249,3 @@ class Study:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
             yield folder
-
-
-def tuple_of(value: Any) -> tuple | None:
-    """A list of names or seeds as a tuple; a single one, and text with commas, are lists, too.
-
-    Text of numbers, such as "0, 1", is a list of numbers.
-    """
-    if value is None or isinstance(value, tuple):
-        return value
-    if isinstance(value, str):
-        names = names_of(value)
-        return tuple(map(int, names)) if all(name.isdecimal() for name in names) else names
-    return (value,) if isinstance(value, int) else tuple(value)
-
-
-def data_dir_of(data_dir: str | Path | None, task: str) -> str | None:
-    """The folder of one task inside DATA_DIR; generated tasks have none."""
-    if data_dir is None or task_named(task).published is None:
-        return None
-    return str(Path(data_dir).expanduser() / task)

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from victim_cases import tiny_victim
 
-from mvp_skill import metrics, studies
+from mvp_skill import metrics
 from mvp_skill.attack_log import AttackLog
 from mvp_skill.attack_recipes import NEEDS
 from mvp_skill.conditions import Condition, grid
 from mvp_skill.errors import BadInput
 from mvp_skill.prompts import all_prompts
-from mvp_skill.studies import Study, data_dir_of, tuple_of
+from mvp_skill.studies import Study
 from mvp_skill.train_config import OBJECTIVES, TrainConfig, objective_named
 from mvp_skill.training import evaluate
 from mvp_skill.victim_parts import NEED_TEXT_ENCODER
@@ -138,18 +138,6 @@ def test_bad_input_is_refused_before_any_work(tmp_path, parameters, message):
     with pytest.raises(BadInput, match=message):
         Study({"OUT": str(tmp_path), "SEEDS": None, "BACKBONE": None} | parameters)
     assert not list(tmp_path.iterdir())
-
-
-def test_each_task_has_its_folder_inside_data_dir():
-    assert data_dir_of("data", "sst2").endswith("data/sst2")
-    assert data_dir_of("data", "mini_films") is None and data_dir_of(None, "sst2") is None
-
-
-def test_lists_come_as_text_numbers_and_sequences():
-    assert tuple_of(None) is None and tuple_of("a, b") == ("a", "b")
-    assert tuple_of(3) == (3,) and tuple_of([0, 1]) == (0, 1) and tuple_of((0,)) == (0,)
-    assert tuple_of("0, 12") == (0, 12) and tuple_of("0") == (0,) and tuple_of("0, b") == ("0", "b")
-    assert studies.NO_ATTACK == "none"
 
 
 def test_a_backbone_without_a_mask_token_gets_templates_that_suit_it(
