@@ -48,7 +48,12 @@ TINY: dict[str, dict] = {
     "10_templates_and_verbalizers": {"N_TRAIN": 40, "N_VALIDATION": 24, "N_TEST": 20},
     "11_train_victims": VICTIMS,
     "12_attack_victims": {**VICTIMS, "N_ATTACKED": 3},
-    "13_main_table": {**STUDY, "TASKS": "mini_films", "VICTIMS": "mlp_ft, mvp, mvp_adv, freelb"},
+    "13_main_table": {
+        **STUDY,
+        "TASKS": "mini_films",
+        "VICTIMS": "mlp_ft, mvp, mvp_adv, freelb",
+        "SEEDS": [0, 1],
+    },
     "90_results": {},
 }
 
