@@ -50,7 +50,12 @@ TINY: dict[str, dict] = {
     "10_templates_and_verbalizers": {"N_TRAIN": 40, "N_VALIDATION": 24, "N_TEST": 20},
     "11_train_victims": VICTIMS,
     "12_attack_victims": {**VICTIMS, "N_ATTACKED": 3},
-    "13_main_table": {**STUDY, "TASKS": "mini_films", "VICTIMS": "mlp_ft, mvp, mvp_adv, freelb"},
+    "13_main_table": {
+        **STUDY,
+        "TASKS": "mini_films",
+        "VICTIMS": "mlp_ft, mvp, mvp_adv, freelb",
+        "SEEDS": "0, 1",
+    },
     "14_adversarial_training": {**STUDY, "BATCH_SIZE": 16},
     "15_why_does_mvp_help": {
         **STUDY,
