@@ -61,6 +61,12 @@ def with_and_without_pretraining(
         _point(ax, place, row, "o" if robust else "D", None, filled=robust)
     ax.set_xticks(range(len(sides)), sides)
     ax.set_xlim(-0.5, len(sides) - 0.5)
+    look = {"color": CHANCE_COLOUR, "ls": "none", "ms": 8}
+    keys = [
+        ax.plot([], [], "o", label="under attack", **look)[0],
+        ax.plot([], [], "D", label="clean", mfc="white", **look)[0],
+    ]
+    ax.legend(handles=keys, frameon=False, loc="lower center", ncols=2, columnspacing=1)
     _share_axis(ax, chance)
     return ax
 

@@ -64,8 +64,10 @@ def test_sides_have_an_open_clean_and_a_filled_robust_point_per_victim():
     assert [label.get_text() for label in ax.get_xticklabels()] == ["not", "pretrained"]
     assert sorted({round(x) for x, _ in drawn(ax, "mlp_ft")}) == [0, 1]
     assert {y for _, y in drawn(ax, "mvp")} == {0.8}
+    keys = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert keys == ["under attack", "clean"]
     fills = [line.get_markerfacecolor() for line in ax.lines if line.get_marker() == "D"]
-    assert fills == ["white"] * 4
+    assert fills == ["white"] * 5  # four victims and the key
 
 
 @pytest.mark.parametrize("figure", [against_random_parameters, with_and_without_pretraining])
