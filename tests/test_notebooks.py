@@ -73,7 +73,7 @@ TINY: dict[str, dict] = {
 # Notebook: the runs whose results it reads, as (notebook, parameters beside the tiny ones).
 NEEDS: dict[str, list[tuple[str, dict]]] = {
     "12_attack_victims": [("11_train_victims", {"METHOD": method}) for method in METHODS],
-    "90_results": [("12_attack_victims", {}), ("10_templates_and_verbalizers", {})],
+    "90_results": [("13_main_table", {}), ("10_templates_and_verbalizers", {})],
 }
 
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
