@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mvp_skill.files import read_json
-from mvp_skill.scales import SCALES
+from mvp_skill.scales import SCALES, STUDIES
 
 
 def scales() -> str:
@@ -21,10 +21,14 @@ def scales() -> str:
             count(scale.n_train),
             count(scale.n_attacked),
             ", ".join(map(str, scale.seeds)),
+            ", ".join(f"`{task}`" for task in study.tasks),
+            f"{count(study.n_train)}, {count(study.n_attacked)}",
+            ", ".join(map(str, study.seeds)),
         ]
-        for scale in SCALES.values()
+        for scale, study in zip(SCALES.values(), STUDIES.values(), strict=True)
     ]
     head = ["scale", "backbone", "tasks", "training examples", "attacked examples", "seeds"]
+    head += ["tasks of experiments", "their training and attacked examples", "their seeds"]
     return markdown(head, rows)
 
 
