@@ -26,7 +26,8 @@ LOCATION = "OUT"  # where results go; the one parameter that changes no result
 IN_THE_NAME = ("TASK", "TASKS", "METHOD", "BACKBONE", "ATTACK")
 COMPARED = ("TASKS", "VICTIMS", "ATTACKS", "SEEDS", "SIZES", "DOMAINS")  # lists in a study
 DEFAULT_SCALE = "mini"
-PATHS = ("DATA_DIR", "BACKBONE", "NEIGHBOURS", "ENCODER")  # parameters that may be paths
+# Parameters that may be paths.
+PATHS = ("DATA_DIR", "BACKBONE", "NEIGHBOURS", "ENCODER", "MASKED_LM", "FILLED_SHEETS")
 PACKAGE = Path(__file__).parent
 MINI_DATA = {".txt", ".yaml", ".safetensors", ".json"}  # in mini/: lexicon, patterns, weights
 

@@ -235,11 +235,15 @@ class Study:
 
 
 def tuple_of(value: Any) -> tuple | None:
-    """A list of names or seeds as a tuple; a single one, and text with commas, are lists, too."""
+    """A list of names or seeds as a tuple; a single one, and text with commas, are lists, too.
+
+    Text of numbers, such as "0, 1", is a list of numbers.
+    """
     if value is None or isinstance(value, tuple):
         return value
     if isinstance(value, str):
-        return names_of(value)
+        names = names_of(value)
+        return tuple(map(int, names)) if all(name.isdecimal() for name in names) else names
     return (value,) if isinstance(value, int) else tuple(value)
 
 

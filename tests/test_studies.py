@@ -124,4 +124,5 @@ def test_each_task_has_its_folder_inside_data_dir():
 def test_lists_come_as_text_numbers_and_sequences():
     assert tuple_of(None) is None and tuple_of("a, b") == ("a", "b")
     assert tuple_of(3) == (3,) and tuple_of([0, 1]) == (0, 1) and tuple_of((0,)) == (0,)
+    assert tuple_of("0, 12") == (0, 12) and tuple_of("0") == (0,) and tuple_of("0, b") == ("0", "b")
     assert studies.NO_ATTACK == "none"
