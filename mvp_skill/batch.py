@@ -187,8 +187,6 @@ def _typed(name: str, text: str, default: Any, folder: Path) -> Any:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
         value = {"true": True, "false": False}.get(text.lower(), text)
-    if isinstance(value, tuple):
-        value = list(value)  # papermill would make a text of a tuple
     if default is None or value is None:
         return value
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):

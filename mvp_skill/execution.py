@@ -96,11 +96,14 @@ def _papermill(run: PlannedRun, output: Path, threads: int) -> None:
     import papermill
     from traitlets.config import Config
 
+    given = run.parameters.items()
+    # papermill would make a text of a tuple.
+    parameters = {name: list(v) if isinstance(v, tuple) else v for name, v in given}
     with kernel_environment(run, threads) as folder:
         papermill.execute_notebook(
             str(run.source),
             str(output),
-            parameters=run.parameters,
+            parameters=parameters,
             kernel_name="python3",
             language="python",
             cwd=str(run.source.parent),

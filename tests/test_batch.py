@@ -346,6 +346,19 @@ def run_one(folders, work="", **options) -> tuple[Outcome, PlannedRun]:
 
 
 @pytest.mark.slow
+def test_a_list_by_hand_reaches_the_notebook_as_a_list(folders, tmp_path):
+    """papermill would make the text "(0, 1)" of a tuple."""
+    write_notebook(
+        folders[0], "20_one", "assert SEEDS == [0, 1]", parameters=PARAMETERS + "\nSEEDS = None"
+    )
+    planned = plan([Run("20_one")], *folders)
+    given = typed_overrides([("SEEDS", "0,1")], planned, tmp_path)
+    (planned,) = plan([Run("20_one")], *folders, given)
+    outcome = execute(planned, [])
+    assert (outcome.status, outcome.error) == (DONE, "")
+
+
+@pytest.mark.slow
 def test_a_run_leaves_its_folder_and_nothing_else(folders, monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE")
     before = dict(os.environ), Path.cwd()
