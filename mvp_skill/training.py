@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -26,8 +25,7 @@ from mvp_skill.errors import BadInput
 from mvp_skill.evaluation import Split, clean_accuracy, encoded
 from mvp_skill.files import read_json, write_json
 from mvp_skill.lpft import start_from_probe
-from mvp_skill.objectives import Batch
-from mvp_skill.seeding import derived_seed, repeatable
+from mvp_skill.seeding import repeatable
 from mvp_skill.train_config import TrainConfig
 from mvp_skill.training_state import (
     STATE_FILE,
@@ -39,6 +37,7 @@ from mvp_skill.training_state import (
     training_parameters,
     write_state,
 )
+from mvp_skill.training_step import adamw, all_weights, training_step
 from mvp_skill.victims import VICTIM_FILE, load_victim, save_victim
 from mvp_skill.weights import copy_of, set_weights, weights_of
 
@@ -153,16 +152,11 @@ class _Run:
     folder: Path | None
     key: str
 
-    @property
-    def weights(self) -> list[nn.Parameter]:
-        """All that trains."""
-        return [*self.victim.parameters(), *self.auxiliary.parameters()]
-
 
 def _optimise(run: _Run, progress: bool, state_every_seconds: float) -> TrainingState:
     """The loop itself, from the stored state (if there is one) to the last evaluation."""
     victim, config, folder = run.victim, run.config, run.folder
-    optimizer = _optimizer(run.weights, config)
+    optimizer = adamw(all_weights(victim, run.auxiliary), config)
     state = TrainingState()
     if folder is not None:
         state = resume(folder, run.key, victim, run.auxiliary, optimizer)
@@ -206,22 +200,7 @@ def _optimise(run: _Run, progress: bool, state_every_seconds: float) -> Training
 
 def _step(run: _Run, place: Place, step: int, optimizer: torch.optim.Optimizer) -> Tensor:
     """One step of the optimiser; the mean loss of the batch, still on the device."""
-    victim, config = run.victim, run.config
-    device = next(victim.parameters()).device
-    torch.manual_seed(derived_seed(config.seed, "dropout", step))
-    generator = np.random.default_rng(derived_seed(config.seed, "templates", step))
-    rows = victim.collate([place.split.records[index] for index in place.batch], generator)
-    batch = Batch(
-        rows.to(device),
-        place.split.labels[place.batch].to(device, non_blocking=True),
-        seed=derived_seed(config.seed, "objective", step),
-        bf16=config.trains_in_bf16(device),
-    )
-    optimizer.zero_grad()
-    loss = config.objective.backward(victim, batch, run.auxiliary)
-    nn.utils.clip_grad_norm_(run.weights, config.clip)
-    optimizer.step()
-    return loss
+    return training_step(run.victim, run.auxiliary, place, run.config, step, optimizer)
 
 
 def _evaluate_into(
@@ -239,13 +218,3 @@ def _evaluate_into(
         state.without_gain += 1
     row = {"n_examples": state.n_examples, "train_loss": train_loss, "clean_acc": clean_acc}
     state.history.append(row)
-
-
-def _optimizer(weights: list[nn.Parameter], config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW; vectors (biases, layer norms) do not decay."""
-    weights = [weight for weight in weights if weight.requires_grad]
-    groups = [
-        {"params": [w for w in weights if w.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
