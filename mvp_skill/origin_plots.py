@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from mvp_skill.errors import BadInput
 from mvp_skill.legends import colour
@@ -62,11 +63,11 @@ def with_and_without_pretraining(
     ax.set_xticks(range(len(sides)), sides)
     ax.set_xlim(-0.5, len(sides) - 0.5)
     look = {"color": CHANCE_COLOUR, "ls": "none", "ms": 8}
-    keys = [
-        ax.plot([], [], "o", label="under attack", **look)[0],
-        ax.plot([], [], "D", label="clean", mfc="white", **look)[0],
-    ]
-    ax.legend(handles=keys, frameon=False, loc="lower center", ncols=2, columnspacing=1)
+    robust = Line2D([], [], marker="o", label="under attack", **look)
+    clean = Line2D([], [], marker="D", mfc="white", label="clean", **look)
+    place = {"loc": "lower center", "ncols": 2, "columnspacing": 0.6, "handletextpad": 0.1}
+    key = ax.legend(handles=[robust, clean], frameon=False, fontsize="small", **place)
+    key.set_in_layout(False)  # or the panels shrink to make room for it
     _share_axis(ax, chance)
     return ax
 

@@ -67,7 +67,7 @@ def test_sides_have_an_open_clean_and_a_filled_robust_point_per_victim():
     keys = [text.get_text() for text in ax.get_legend().get_texts()]
     assert keys == ["under attack", "clean"]
     fills = [line.get_markerfacecolor() for line in ax.lines if line.get_marker() == "D"]
-    assert fills == ["white"] * 5  # four victims and the key
+    assert fills == ["white"] * 4
 
 
 @pytest.mark.parametrize("figure", [against_random_parameters, with_and_without_pretraining])
