@@ -25,7 +25,7 @@ from mvp_skill.errors import BadInput
 from mvp_skill.evaluation import Split, clean_accuracy, encoded
 from mvp_skill.files import read_json, write_json
 from mvp_skill.lpft import start_from_probe
-from mvp_skill.seeding import repeatable
+from mvp_skill.seeding import denormals_flushed, repeatable
 from mvp_skill.train_config import TrainConfig
 from mvp_skill.training_state import (
     STATE_FILE,
@@ -81,7 +81,7 @@ def train(
         (folder / TRAINING_FILE).unlink(missing_ok=True)
     growing = TrainingData(victim, splits["train"], data["train"], config, attacker)
     run = _Run(victim, auxiliary, growing, splits["validation"], config, folder, key)
-    with repeatable():
+    with repeatable(), denormals_flushed():
         state = _optimise(run, progress, state_every_seconds)
     set_weights(victim, state.best, "the best checkpoint")
     victim.eval()
