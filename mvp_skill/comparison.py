@@ -1,4 +1,4 @@
-"""Victims under attack, compared across runs: means over seeds, the table, the gain of MVP.
+"""Victims under attack, compared across runs of the main table: means over seeds, gains.
 
     runs      `load_runs(root)`: a row per metric of a run
     victims   `attacked_victims(runs)`: a row per victim under attack, so of one seed
@@ -24,8 +24,7 @@ NO_VALUE = "no published value recorded"
 PAPER_NUMBERS = Path(__file__).with_name("paper_numbers.csv")
 PAPER_COLUMNS = ("paper", "table", "task", "backbone", "method", "attack", "metric", "value")
 PAPER_COLUMNS += ("source", "note")
-NO_BREAK = "\u00a0"
-SETTING = ("backbone", "variant", "attack")  # left out of tables and panels if all rows agree
+SETTING = ("backbone", "variant", "attack")
 
 
 def attacked_victims(runs: "DataFrame") -> "DataFrame":
@@ -58,44 +57,6 @@ def over_seeds(victims: "DataFrame") -> "DataFrame":
     means = groups.agg(n=("n", "min"), n_seeds=("seed", "nunique"))
     means = means.astype({"n": int}).join(groups[list(METRICS)].mean())
     return means.join(groups[list(METRICS)].std().add_suffix("_std")).reset_index()
-
-
-def table(means: "DataFrame") -> "DataFrame":
-    """The results for people: a row per task and method, shares in per cent, mean ± std.
-
-    Backbone, settings by hand and attack are columns only where they differ; else `setting` has
-    them for the caption.
-    """
-    import pandas
-
-    from mvp_skill.plots import name as method_name
-
-    names = {
-        "clean_acc": "clean accuracy, %",
-        "robust_acc": "robust accuracy, %",
-        "attack_success_rate": "attack success, %",
-        "label_kept_share": "label kept, %",
-        "label_kept_robust_acc": "robust if only those count, %",
-    }
-    columns = {name: means[name] for name in ("task", *telling(means))}
-    columns["method"] = means["method"].map(method_name)
-    for metric, name in names.items():
-        columns[name] = _with_spread(100 * means[metric], 100 * means[f"{metric}_std"])
-    columns["queries"] = _with_spread(means["mean_queries"], means["mean_queries_std"])
-    counts = zip(means["n"], means["n_seeds"], strict=True)
-    columns["n × seeds"] = [f"{n}{NO_BREAK}×{NO_BREAK}{seeds}" for n, seeds in counts]
-    return pandas.DataFrame(columns)
-
-
-def setting(means: "DataFrame") -> str:
-    """What all rows have in common, for a caption: "mini-roberta, textfooler"."""
-    common = [name for name in SETTING if means[name].nunique() == 1]
-    return ", ".join(str(means[name].iloc[0]) for name in common if means[name].iloc[0])
-
-
-def telling(means: "DataFrame") -> list[str]:
-    """Columns of SETTING in which rows differ, so that a table has to show them."""
-    return [name for name in SETTING if means[name].nunique() > 1]
 
 
 def gains(means: "DataFrame", one: str = "mvp", other: str = "mlp_ft") -> "DataFrame":
@@ -145,13 +106,3 @@ def paper_numbers(paper: str = "mvp") -> "DataFrame":
     if paper not in papers:
         raise BadInput(f"No numbers of the paper {paper!r} are recorded; use {', '.join(papers)}.")
     return frame[frame["paper"] == paper].reset_index(drop=True)
-
-
-def _with_spread(means: "Series", spreads: "Series") -> list[str]:
-    """ "61.2 ± 1.3", only "61.2" for one seed, and a dash for nothing; no line breaks inside."""
-    return [
-        "–"
-        if mean != mean
-        else f"{mean:.1f}" + (f"{NO_BREAK}±{NO_BREAK}{std:.1f}" if std == std else "")
-        for mean, std in zip(means, spreads, strict=True)
-    ]

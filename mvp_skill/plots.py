@@ -4,7 +4,6 @@ The same method has the same colour in every figure. Accuracies are drawn from 0
 line at the constant guess, and with 95 % Wilson intervals, which need the number of examples.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,25 +71,6 @@ def accuracies(frame: "DataFrame", ax: Axes | None = None, chance: float | None 
     ax.set_ylabel("accuracy (95 % interval)")
     ax.legend(frameon=False)
     return ax
-
-
-def accuracies_by_panel(frame: "DataFrame", chance: Mapping[str, float] | None = None) -> Figure:
-    """`accuracies` of several tasks or settings side by side, under their names.
-
-    frame    as for `accuracies`, with a column panel
-    chance   panel to accuracy of the constant guess, where one is to be drawn
-    """
-    _axes(frame, plt, "panel", "method", "metric", "value", "n")
-    panels = list(dict.fromkeys(frame["panel"]))
-    width = 1.0 + 3.2 * len(panels)
-    figure, axes = plt.subplots(1, len(panels), figsize=(width, 3.6), sharey=True, squeeze=False)
-    for ax, panel in zip(axes[0], panels, strict=True):
-        accuracies(frame[frame["panel"] == panel], ax, (chance or {}).get(panel))
-        ax.set_title(panel)
-        ax.label_outer()
-        if ax is not axes[0][0]:
-            ax.get_legend().remove()
-    return figure
 
 
 def training_curves(

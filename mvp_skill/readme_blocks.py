@@ -9,10 +9,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mvp_skill.comparison import MAIN_TABLE, attacked_victims, over_seeds, setting
+from mvp_skill.comparison import MAIN_TABLE, attacked_victims, over_seeds
 from mvp_skill.files import read_json, write_atomically
 from mvp_skill.readme_facts import duration, markdown, mini_models, mini_world, scales, size
-from mvp_skill.reported import accuracy_rows, paper_claims, verdicts
+from mvp_skill.reported import paper_claims, verdicts
 from mvp_skill.results import VERDICTS, load_claims, load_runs
 from mvp_skill.run_folders import run_folders
 from mvp_skill.scales import SCALES
@@ -63,17 +63,16 @@ def cost(record: Path) -> str:
 
 def figure(record: Path) -> str:
     """The figure with its caption."""
-    means = _means(record, _scale(record))
-    if means.empty:
+    found = _drawn(record)
+    if found.empty:
         return NOT_YET
-    seeds = means["n_seeds"].min()
     caption = (
-        f"Clean and robust accuracy under the attack ({setting(means)}), mean of {seeds} "
-        f"{'seed' if seeds == 1 else 'seeds'}; bars are 95 % Wilson intervals for the "
-        f"{means['n'].min()} examples of one seed, the dashed line is the constant guess."
+        f"Accuracy on clean texts and under each attack ({found['backbone'].iloc[0]}; "
+        f"{counted(found)}), mean over seeds; bars are 95 % Wilson intervals for the examples of "
+        "one seed, the dashed line is the constant guess."
     )
     path = FIGURE.relative_to(ROOT).as_posix()
-    return f"![Clean and robust accuracy of MLP-FT and MVP]({path})\n\n{caption}"
+    return f"![Clean and robust accuracy of the victims on each task]({path})\n\n{caption}"
 
 
 def results(record: Path) -> str:
@@ -132,29 +131,38 @@ def draw_figure(record: Path = RECORD, target: Path = FIGURE) -> Path | None:
 
     returns   its path; None if no attack is recorded, and then there is no file either
     """
-    means = _means(record, _scale(record))
-    if means.empty:
+    found = _drawn(record)
+    if found.empty:
         target.unlink(missing_ok=True)
         return None
     import matplotlib
 
     from mvp_skill import plots
+    from mvp_skill.robustness_plots import robustness_by_task
     from mvp_skill.tasks import TASKS
 
-    rows = accuracy_rows(means)
     generated = {
-        row.panel: 1 / len(TASKS[row.task].label_names)
-        for row in rows.itertuples()
-        if TASKS[row.task].published is None
+        task: 1 / len(TASKS[task].label_names)
+        for task in found["task"].unique()
+        if TASKS[task].published is None
     }
     with matplotlib.rc_context():
         matplotlib.use("Agg")
         plots.style()
         content = BytesIO()
-        drawn = plots.accuracies_by_panel(rows, generated)
+        drawn = robustness_by_task(found, generated)
         drawn.savefig(content, format="png", dpi=110, metadata={"Software": None})
         matplotlib.pyplot.close(drawn)
     return write_atomically(target, content.getvalue())
+
+
+def _drawn(record: Path) -> "DataFrame":
+    """The cells of the main table that the figure shows: one scale, one backbone, no variants."""
+    rows = load_rows(record, MAIN_TABLE)
+    if rows.empty:
+        return rows
+    found = cells(rows[rows["scale"] == _scale(record)])
+    return found[(found["variant"] == "") & (found["backbone"] == found["backbone"].iloc[0])]
 
 
 def _means(record: Path, scale: str) -> "DataFrame":

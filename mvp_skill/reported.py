@@ -7,7 +7,7 @@ Source: Raman et al. 2023, as named in each row of paper_numbers.csv.
 
 from typing import TYPE_CHECKING, Any
 
-from mvp_skill.comparison import GROUP, NO_VALUE, gains, paper_numbers, telling
+from mvp_skill.comparison import GROUP, NO_VALUE, gains, paper_numbers
 from mvp_skill.results import claim
 
 if TYPE_CHECKING:
@@ -19,20 +19,6 @@ LEAST_GAIN = 0.03
 MOST_CLEAN_LOSS = 0.015
 NEAR_THE_PAPER = 0.05
 DEFENCES = ("mlp_ft_adv", "freelb", "infobert", "amda")
-
-
-def accuracy_rows(means: "DataFrame") -> "DataFrame":
-    """Clean and robust accuracy as `plots.accuracies_by_panel` draws them, a panel per setting.
-
-    `reported` is the paper's value for the same task, backbone, method and metric; NaN if none.
-    """
-    rows = means.melt([*GROUP, "n"], ["clean_acc", "robust_acc"], "metric", "value")
-    parts = rows[["task", *telling(means)]].to_dict("records")
-    published = paper_numbers()
-    return rows.assign(
-        panel=["\n".join(filter(None, part.values())) for part in parts],
-        reported=[_published(row, published)[0] for row in rows.to_dict("records")],
-    )
 
 
 def beside_paper(means: "DataFrame") -> "DataFrame":

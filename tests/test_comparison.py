@@ -51,8 +51,6 @@ def test_only_attacked_victims_are_read_and_settings_are_kept_apart(tmp_path):
     assert set(means["variant"]) == {"", "n_train=50"}
     assert set(means["backbone"]) == {"mini-roberta", "tiny"}
     assert len(means) == 8 and set(means["method"]) == {"mlp_ft", "mvp"}
-    assert list(comparison.table(means).columns[:4]) == ["task", "backbone", "variant", "method"]
-    assert comparison.setting(means) == "textfooler"
 
 
 def test_paths_in_settings_by_hand_become_names(tmp_path):
@@ -64,28 +62,11 @@ def test_paths_in_settings_by_hand_become_names(tmp_path):
     assert list(victims["variant"]) == ["encoder=minilm neighbours=x.txt"]
 
 
-def test_the_table_says_mean_and_spread_and_leaves_gaps_as_dashes(tmp_path):
-    write_all(tmp_path, kept=None)
-    table = comparison.table(means_of(tmp_path)).replace("\u00a0", " ", regex=True)
-    films = table[(table["task"] == "mini_films") & (table["method"] == "MLP-FT")].iloc[0]
-    assert (
-        films["robust accuracy, %"] == "45.0 ± 5.0" and films["clean accuracy, %"] == "95.0 ± 0.0"
-    )
-    assert (
-        films["label kept, %"] == "–"
-        and films["queries"] == "30.0 ± 0.0"
-        and films["n × seeds"] == "200 × 3"
-    )
-    news = table[table["task"] == "mini_news"].iloc[0]
-    assert news["robust accuracy, %"] == "60.0" and news["queries"] == "30.0"
-
-
 def test_without_any_attack_everything_is_empty_and_nothing_is_claimed(tmp_path):
     write_run(tmp_path, "11_train_victims", "x", {"METHOD": "mvp"}, {"clean_acc": 0.5, "n": 9})
     means = means_of(tmp_path)
-    frames = [comparison.table(means), comparison.gains(means)]
-    frames += [reported.accuracy_rows(means), reported.beside_paper(means)]
-    assert [len(frame) for frame in frames] == [0] * 4 and comparison.setting(means) == ""
+    frames = [comparison.gains(means), reported.beside_paper(means)]
+    assert [len(frame) for frame in frames] == [0, 0]
     assert {found["holds"] for found in reported.paper_claims(means)} == {None}
 
 
@@ -176,7 +157,6 @@ def test_numbers_of_other_papers_never_stand_beside_ours(tmp_path):
     beside = reported.beside_paper(means).query("task == 'ag_news'")
     assert len(beside) == 8
     assert beside["paper"].isna().all() and set(beside["note"]) == {comparison.NO_VALUE}
-    assert reported.accuracy_rows(means)["reported"].isna().all()
 
 
 def test_a_file_of_published_numbers_with_other_columns_is_refused(tmp_path, monkeypatch):
@@ -198,8 +178,8 @@ def test_beside_the_paper_stand_only_values_for_the_same_task_and_backbone(tmp_p
     assert row["paper"] == 0.42 and row["difference"] == pytest.approx(-0.02)
     others = beside.query("backbone != 'roberta-base' and task != 'mean over tasks'")
     assert others["paper"].isna().all() and set(others["note"]) == {comparison.NO_VALUE}
-    rows = reported.accuracy_rows(means_of(tmp_path))
-    assert sorted(rows["reported"].dropna()) == [0.28, 0.42, 0.80, 0.82]
+    given = means_of(tmp_path).query("task == 'boolq' and backbone == 'roberta-base'")
+    assert sorted(reported.beside_paper(given)["paper"].dropna())[:4] == [0.08, 0.28, 0.42, 0.80]
 
 
 @pytest.mark.parametrize(

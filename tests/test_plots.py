@@ -239,16 +239,3 @@ def test_queries_are_drawn_in_order_and_by_step():
         steps[2]: [4],
     }
     assert [d.get_color() for d in dots] == list(plots.STEP_COLOURS.values())
-
-
-def test_panels_have_each_their_own_rows_and_chance():
-    other = ACCURACIES.assign(panel="b", value=ACCURACIES["value"] / 2)
-    frame = pandas.concat([ACCURACIES.assign(panel="a"), other])
-    axes = plots.accuracies_by_panel(frame, {"b": 0.25}).axes
-    assert [ax.get_title() for ax in axes] == ["a", "b"]
-    heights = [sorted(y for c in ax.containers for y in c.lines[0].get_ydata()) for ax in axes]
-    assert heights == [[0.0, 0.5, 0.9, 0.95], [0.0, 0.25, 0.45, 0.475]]
-    dashed = [[x.get_ydata()[0] for x in ax.lines if x.get_linestyle() == "--"] for ax in axes]
-    assert dashed == [[], [0.25]] and axes[1].get_legend() is None
-    with pytest.raises(BadInput, match="lacks columns panel"):
-        plots.accuracies_by_panel(ACCURACIES)
