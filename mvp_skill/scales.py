@@ -51,7 +51,7 @@ _MINI = Scale(
     n_train=2000,
     n_validation=500,
     n_test=1000,
-    n_attacked=200,
+    n_attacked=100,
     batch_size=32,
     # MLP-FT, MVP: of 1e-4, 3e-4 and 1e-3, with seed 0: highest at the first evaluation, as all end
     # at the top. The others: as MLP-FT with a fresh or probed head, as MVP with a pretrained one.
@@ -115,17 +115,17 @@ STUDIES: dict[str, Scale] = {
     "mini": replace(
         _MINI,
         tasks=("mini_films", "mini_restaurants", "mini_news", "mini_questions", "mini_paraphrases"),
-        n_train=400,
+        n_train=300,
         n_validation=200,
-        n_test=400,
-        n_attacked=30,
+        n_test=300,
+        n_attacked=25,
         epochs=3,
-        eval_every_examples=400,
+        eval_every_examples=300,
         patience=3,
         seeds=(0, 1, 2),
         objectives={"amda": {"num_adv": 30}},
         ablations=("mini_films", "mini_news"),
-        sizes=(25, 50, 100, 200, 400),
+        sizes=(25, 100, 300),
     ),
     "small": replace(
         _SMALL,
