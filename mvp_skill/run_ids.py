@@ -24,7 +24,8 @@ from mvp_skill.scales import SCALES, STUDIES, Scale
 
 LOCATION = "OUT"  # where results go; the one parameter that changes no result
 IN_THE_NAME = ("TASK", "TASKS", "METHOD", "BACKBONE", "ATTACK")
-COMPARED = ("TASKS", "VICTIMS", "ATTACKS", "SEEDS", "SIZES", "DOMAINS")  # lists in a study
+# Lists in a study.
+COMPARED = ("TASKS", "VICTIMS", "ATTACKS", "SEEDS", "SIZES", "DOMAINS", "VARIATIONS")
 DEFAULT_SCALE = "mini"
 PATHS = ("DATA_DIR", "BACKBONE", "NEIGHBOURS", "ENCODER")  # parameters that may be paths
 PACKAGE = Path(__file__).parent
