@@ -12,6 +12,7 @@ from mvp_skill.errors import BadInput
 from mvp_skill.gains import Gain
 from mvp_skill.legends import colour
 from mvp_skill.plots import CHANCE_COLOUR
+from mvp_skill.study_tables import ATTACK_NAMES
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -56,7 +57,7 @@ def _accuracies(ax: Axes, rows: "DataFrame", names: list[str], chance: float | N
         look = {"ls": "none", "capsize": 2.5, "clip_on": False, "ms": 6, "marker": "os^Dv"[index]}
         if attack == "none":
             look["mfc"] = "white"
-        label = "clean" if attack == "none" else f"under {attack}"
+        label = "clean" if attack == "none" else f"under {ATTACK_NAMES.get(attack, attack)}"
         for method in dict.fromkeys(own["method"]):
             at = (own["method"] == method).to_numpy()
             values = own["value"].to_numpy(float)[at]

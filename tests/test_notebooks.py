@@ -27,6 +27,9 @@ VICTIMS = {
     "TEMPLATE_VARIANT": "one",
 }
 
+STUDY = {name: VICTIMS[name] for name in VICTIMS if name not in ("TASK", "TEMPLATE_VARIANT")}
+STUDY |= {"N_ATTACKED": 3}
+
 # Notebook: parameters at which it takes seconds. A new notebook needs a line here.
 TINY: dict[str, dict] = {
     "00_tour": {"N_TRAIN": 48, "N_TEST": 16, "EPOCHS": 1},
@@ -45,6 +48,17 @@ TINY: dict[str, dict] = {
     "10_templates_and_verbalizers": {"N_TRAIN": 40, "N_VALIDATION": 24, "N_TEST": 20},
     "11_train_victims": VICTIMS,
     "12_attack_victims": {**VICTIMS, "N_ATTACKED": 3},
+    "16_templates_and_label_words": {
+        **STUDY,
+        "TASKS": "mini_films",
+        "VARIATIONS": "as usual, both random, several words",
+    },
+    "20_what_does_it_cost": {
+        **STUDY,
+        "TASKS": "mini_films",
+        "VICTIMS": "mlp_ft, mvp, mvp_sampled",
+        "ROUNDS": 1,
+    },
     "90_results": {},
 }
 

@@ -44,7 +44,7 @@ def test_every_value_is_at_its_line_and_in_its_panel():
     (bar,) = gains.containers[0].lines[2][0].get_segments()
     assert bar[:, 0].tolist() == pytest.approx([-2, 30])
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert texts == ["constant guess", "clean", "under textfooler"]
+    assert texts == ["constant guess", "clean", "under TextFooler"]
 
 
 def test_a_variation_that_a_task_lacks_stays_empty():
