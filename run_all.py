@@ -64,10 +64,12 @@ def studies_of(scale: str) -> list[Run]:
     return [
         *main,
         Run("15_why_does_mvp_help", two | {"UNTRAINED_TASKS": study.ablations[-1]}),
+        Run("16_templates_and_label_words", two),
         Run("17_sample_efficiency", one | {"SIZES": ", ".join(map(str, study.sizes))}),
         Run("14_adversarial_training", one),
         Run("18_other_attacks", one),
         Run("19_out_of_distribution"),
+        Run("20_what_does_it_cost", one),
     ]
 
 

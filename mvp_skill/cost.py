@@ -1,4 +1,4 @@
-"""What a victim costs: seconds, rows read and memory, of training steps and of reading texts.
+"""What a victim costs: seconds, and what its encoder reads, of training steps and of answers.
 
     steps = {name: next_step(victim, split, config) for name, victim in victims.items()}
     ratios(interleaved(steps, rounds=15), "mlp_ft")      # {"mlp_ft": 1.0, "mvp": 3.9, ...}
@@ -7,22 +7,21 @@ Victims are compared in turn, on the same batches: what else the machine does fa
 """
 
 import time
-import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import cycle
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from mvp_skill.checks import check_count
 from mvp_skill.epochs import places
 from mvp_skill.errors import BadInput
 from mvp_skill.evaluation import Split
-from mvp_skill.hooks import record
+from mvp_skill.hooks import edit
 from mvp_skill.train_config import TrainConfig
 from mvp_skill.training_step import adamw, all_weights, training_step
 from mvp_skill.victim_parts import word_embeddings
@@ -89,73 +88,28 @@ def ratios(seconds: Mapping[str, np.ndarray], base: str) -> dict[str, float]:
     return {name: float(np.median(own / seconds[base])) for name, own in seconds.items()}
 
 
-class Read(NamedTuple):
-    """What the encoder read during an action."""
+@dataclass
+class Read:
+    """What an encoder has read."""
 
-    passes: int
+    passes: int = 0
     """Forward passes."""
-    rows: int
+    rows: int = 0
     """Rows of all passes: one per text, or one per text and template."""
-    tokens: int
+    tokens: int = 0
     """Positions of all rows, padding included."""
 
 
-def read_by(victim: nn.Module, action: Callable[[], Any]) -> Read:
-    """How much the victim's encoder reads during an action."""
-    with record(word_embeddings(victim)) as looked_up:  # [row, position, hidden] each
-        action()
-    sizes = [words.shape[:2] for words in looked_up]
-    return Read(len(sizes), sum(size[0] for size in sizes), sum(map(np.prod, sizes)))
+@contextmanager
+def counted(victim: nn.Module) -> Iterator[Read]:
+    """Counts what the victim's encoder reads inside the block."""
+    read = Read()
 
+    def count(words: Tensor) -> Tensor:
+        read.passes += 1
+        read.rows += words.shape[0]
+        read.tokens += words.shape[:2].numel()
+        return words
 
-class Memory(TorchDispatchMode):
-    """Counts the tensors that are made inside the block, by forward and backward passes.
-
-        with Memory() as memory:
-            step()
-        memory.peak_bytes
-
-    Exact and the same on every machine, as no allocator is asked. What was there before (weights,
-    the optimiser's moments) does not count, nor what a kernel takes for itself.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.peak_bytes = 0
-        """Most bytes at one time; what several tensors share counts once."""
-        self.shapes: set[tuple[int, ...]] = set()
-        """Of all tensors."""
-        self._bytes = 0
-        self._alive: set[int] = set()
-
-    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None):
-        """Called by torch with every operation."""
-        made = function(*args, **(kwargs or {}))
-        given = {_place(tensor) for tensor in _tensors((args, kwargs))}
-        for tensor in _tensors(made):
-            if _place(tensor) not in given:  # neither a view nor changed in place
-                self._count(tensor)
-        return made
-
-    def _count(self, tensor: Tensor) -> None:
-        self.shapes.add(tuple(tensor.shape))
-        storage, place = tensor.untyped_storage(), _place(tensor)
-        if place in self._alive:
-            return
-        self._alive.add(place)
-        self._bytes += storage.nbytes()
-        self.peak_bytes = max(self.peak_bytes, self._bytes)
-        weakref.finalize(storage, self._release, place, storage.nbytes())
-
-    def _release(self, place: int, n_bytes: int) -> None:
-        self._alive.discard(place)
-        self._bytes -= n_bytes
-
-
-def _tensors(values: Any) -> list[Tensor]:
-    return [leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor)]
-
-
-def _place(tensor: Tensor) -> int:
-    """What tells storages apart; the tensors that share one have the same."""
-    return tensor.untyped_storage()._cdata
+    with edit(word_embeddings(victim), count):  # [row, position, hidden]
+        yield read

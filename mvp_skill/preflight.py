@@ -77,6 +77,24 @@ def check_study(parameters: Mapping[str, Any]) -> None:
         _check_seed(seed)
 
 
+def why_not(
+    task: str, backbone: str, template_variant: str = "default", label_words: str = "default"
+) -> str | None:
+    """Why an MVP victim cannot have these templates and label words; None if it can.
+
+    For ablations, which try what a task has and leave out the rest.
+    """
+    from mvp_skill.prompts import prompts_for
+    from mvp_skill.victims import check_backbone
+
+    try:
+        check_backbone(backbone, "mvp", prompts_for(task, template_variant, label_words)[0])
+        _check_tokens(task, str(backbone), template_variant, label_words)
+    except BadInput as refusal:
+        return str(refusal)
+    return None
+
+
 def _settings(parameters: dict[str, Any]) -> Scale:
     names = {*COUNTS, "learning_rate", "backbone"}
     given = {name: value for name, value in parameters.items() if name.lower() in names}

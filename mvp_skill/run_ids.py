@@ -24,7 +24,8 @@ from mvp_skill.scales import SCALES, STUDIES
 
 LOCATION = "OUT"  # where results go; the one parameter that changes no result
 IN_THE_NAME = ("TASK", "TASKS", "METHOD", "BACKBONE", "ATTACK")
-COMPARED = ("TASKS", "VICTIMS", "ATTACKS", "SEEDS", "SIZES", "DOMAINS")  # lists in a study
+# Lists in a study.
+COMPARED = ("TASKS", "VICTIMS", "ATTACKS", "SEEDS", "SIZES", "DOMAINS", "VARIATIONS")
 DEFAULT_SCALE = "mini"
 # Parameters that may be paths.
 PATHS = ("DATA_DIR", "BACKBONE", "NEIGHBOURS", "ENCODER", "MASKED_LM", "FILLED_SHEETS")

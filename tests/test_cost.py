@@ -9,10 +9,11 @@ from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokeniz
 from victim_cases import sentiment_data, tiny_victim
 
 from mvp_skill.conditions import VICTIMS
-from mvp_skill.cost import Memory, busy_seconds, interleaved, next_step, ratios, read_by
+from mvp_skill.cost import busy_seconds, counted, interleaved, next_step, ratios
 from mvp_skill.errors import BadInput
 from mvp_skill.evaluation import encoded
 from mvp_skill.masked_lm import last_hidden_state
+from mvp_skill.memory import Memory
 from mvp_skill.objectives import Batch, cross_entropy
 from mvp_skill.train_config import TrainConfig, objective_named
 from mvp_skill.training import train
@@ -123,14 +124,22 @@ def test_what_a_step_reads(tiny_backbone, name, passes, rows_per_text):
     victim = tiny_victim(making.method, tiny_backbone, **templates)
     config = TrainConfig(batch_size=BATCH, objective=objective_named(making.objective))
     split = encoded(victim, sentiment_data(BATCH, 4)["train"], "train")
-    read = read_by(victim, next_step(victim, split, config))
-    assert read[:2] == (passes, rows_per_text * BATCH)
-    assert read.tokens >= rows_per_text * sum(record.length for record in split.records)
+    step = next_step(victim, split, config)
+    with counted(victim) as read:
+        step()
+        step()
+    step()  # after the block nothing counts
+    assert (read.passes, read.rows) == (2 * passes, 2 * rows_per_text * BATCH)
+    lengths = [record.length for record in split.records]
+    assert read.tokens % read.rows == 0  # equally wide rows, as the batch is the same
+    assert read.tokens >= 2 * rows_per_text * BATCH * (max(lengths) + 2)
 
 
 def test_a_text_is_read_once_per_template(tiny_backbone):
     victim = tiny_victim("mvp", tiny_backbone)
-    assert read_by(victim, lambda: victim(["good film", "bad film", "good film"])).rows == 2 * 4
+    with counted(victim) as read:
+        victim(["good film", "bad film", "good film"])
+    assert read.rows == 2 * 4
 
 
 def test_peak_bytes_are_those_of_the_formula():

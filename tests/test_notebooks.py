@@ -64,9 +64,20 @@ TINY: dict[str, dict] = {
         "SEEDS": "0",
         "UNTRAINED_EPOCHS": 1,
     },
+    "16_templates_and_label_words": {
+        **STUDY,
+        "TASKS": "mini_films",
+        "VARIATIONS": "as usual, both random, several words",
+    },
     "17_sample_efficiency": {**STUDY, "SIZES": "24, 48", "SEEDS": "0"},
     "18_other_attacks": {**STUDY, "N_TWO_TYPOS": 1},
     "19_out_of_distribution": {**UNATTACKED, "SEEDS": "0"},
+    "20_what_does_it_cost": {
+        **STUDY,
+        "TASKS": "mini_films",
+        "VICTIMS": "mlp_ft, mvp, mvp_sampled",
+        "ROUNDS": 1,
+    },
     "90_results": {},
 }
 

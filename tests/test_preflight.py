@@ -7,7 +7,7 @@ import pytest
 
 from mvp_skill import prompts
 from mvp_skill.errors import BadInput
-from mvp_skill.preflight import check_parameters
+from mvp_skill.preflight import check_parameters, why_not
 from mvp_skill.victims import METHODS, UNTRAINED
 
 
@@ -62,3 +62,12 @@ def test_another_architecture_is_refused(tiny_backbone, tmp_path, config, said):
     with pytest.raises(BadInput, match=said) as refusal:
         check(folder)
     assert "\n" not in str(refusal.value)
+
+
+def test_it_is_said_why_a_task_lacks_a_variant(tiny_gpt2):
+    assert why_not("mini_films", "mini-roberta") is None
+    assert why_not("mini_films", "mini-roberta", "random", "several") is None
+    assert "Unknown template variant of sst2: 'random'" in why_not("sst2", "mini-roberta", "random")
+    assert "'many'" in why_not("mini_news", "mini-roberta", label_words="many")
+    assert "single tokens" in why_not("dbpedia", "mini-roberta")
+    assert "does not suit a backbone without a mask" in why_not("mini_films", str(tiny_gpt2), "one")

@@ -290,10 +290,15 @@ def test_label_words_are_the_published_ones(task, words):
 
 
 def test_published_tasks_have_no_other_prompts():
-    ours = {("sst2", "gpt2")}
+    ours = {("sst2", "gpt2"), *((task, "one") for task in ("sst2", "ag_news", "boolq"))}
     for task in ("sst2", "ag_news", "boolq"):
         assert {(task, variant) for variant in FILE[task]["templates"]} - ours <= set(PUBLISHED)
         assert {(task, words) for words in FILE[task]["label_words"]} <= set(PUBLISHED_WORDS)
+
+
+@pytest.mark.parametrize("task", [name for name, task in TASKS.items() if task.published])
+def test_the_one_template_of_a_published_task_is_the_authors_first(task):
+    assert FILE[task]["templates"]["one"] == FILE[task]["templates"]["default"][:1]
 
 
 def test_templates_of_mrpc_and_dbpedia():
@@ -387,7 +392,7 @@ def test_mini_prompts_fit_the_shipped_model():
 def test_unknown_names_are_refused_with_the_allowed_ones():
     with pytest.raises(BadInput, match=r"'sst3'.*sst2, ag_news|'sst3'.*ag_news.*sst2"):
         prompts_for("sst3")
-    with pytest.raises(BadInput, match="'four'.*default, two, three"):
+    with pytest.raises(BadInput, match="'four'.*default, one, two, three"):
         prompts_for("boolq", "four")
     with pytest.raises(BadInput, match="'many'.*default, several, random"):
         prompts_for("boolq", label_words="many")
