@@ -12,6 +12,7 @@ from run_records import write_attack, write_run
 
 import run_all
 from mvp_skill import measurements, readme, readme_blocks, readme_facts
+from mvp_skill.conditions import names_of
 from mvp_skill.errors import BadInput
 from mvp_skill.files import read_json, write_json
 from mvp_skill.results import claim
@@ -86,18 +87,22 @@ def test_a_command_of_the_readme_is_understood(line):
         assert any(name in notebook_parameters(path) for path in NOTEBOOKS), name
 
 
-def test_the_commands_for_real_data_choose_the_attack_on_that_task(monkeypatch):
+def test_the_commands_for_real_data_choose_the_runs_on_these_tasks(monkeypatch):
     lines = [line for line in run_all_lines() if "DATA_DIR" in line]
-    assert len(lines) == 2
-    for line, task in zip(lines, ("sst2", "ag_news"), strict=True):
-        monkeypatch.setattr(run_all.batch, "check", lambda *given: None)  # the folders are examples
-        chosen, _ = run_all.chosen_runs(run_all.arguments_of(shlex.split(line)), ROOT / "results")
-        assert {run.parameters["TASK"] for run in chosen} == {task}
-        assert [run.source.stem for run in chosen] == ["11_train_victims"] * 2 + [
-            "12_attack_victims"
-        ]
-        given = {name for name, _ in run_all.arguments_of(shlex.split(line)).parameters}
-        assert given == {"DATA_DIR", "BACKBONE", "NEIGHBOURS", "ENCODER"}
+    assert len(lines) == 3
+    monkeypatch.setattr(run_all.batch, "check", lambda *given: None)  # the folders are examples
+    for line, task in zip(lines, ("sst2", "ag_news", None), strict=True):
+        arguments = run_all.arguments_of(shlex.split(line))
+        chosen, _ = run_all.chosen_runs(arguments, ROOT / "results")
+        stems = [run.source.stem for run in chosen]
+        if task is None:
+            assert stems == ["13_main_table"]
+            assert len(names_of(chosen[0].parameters["TASKS"])) == 5
+        else:
+            assert stems == ["11_train_victims"] * 2 + ["12_attack_victims"]
+            assert {run.parameters["TASK"] for run in chosen} == {task}
+        given = {name for name, _ in arguments.parameters}
+        assert given - {"TASKS"} == {"DATA_DIR", "BACKBONE", "NEIGHBOURS", "ENCODER"}
 
 
 def test_the_record_was_made_by_one_clean_state_of_the_code():
@@ -258,7 +263,7 @@ def test_the_figure_has_the_same_bytes_each_time_and_goes_with_its_runs(recorded
     first = readme_blocks.draw_figure(recorded, tmp_path / "a.png").read_bytes()
     assert first.startswith(b"\x89PNG") and len(first) < 100_000
     assert readme_blocks.draw_figure(recorded, tmp_path / "b.png").read_bytes() == first
-    assert "mean of 2 seeds" in readme_blocks.figure(recorded)
+    assert "seeds: 2" in readme_blocks.figure(recorded)
     assert readme_blocks.draw_figure(tmp_path / "nothing", tmp_path / "b.png") is None
     assert not (tmp_path / "b.png").exists()
 
