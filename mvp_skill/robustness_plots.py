@@ -36,11 +36,14 @@ def robustness_by_task(found: "DataFrame", chance: Mapping[str, float] | None = 
         raise BadInput("A victim has several values under one attack; draw its variants apart.")
     tasks, victims = (list(dict.fromkeys(found[column])) for column in ("task", "method"))
     down, across = -(-len(tasks) // ACROSS), min(ACROSS, len(tasks))
-    size = (1.8 + (5.0 if across == 1 else 3.4) * across, 0.5 + 3.3 * down)
+    width, height = 3.0 + (5.0 if across == 1 else 3.6) * across, 0.5 + 3.3 * down
+    # By hand: the constrained layout gives up on two rows with a legend beside them.
     figure, axes = plt.subplots(
-        down, across, figsize=size, sharey=True, squeeze=False, layout="constrained"
+        down, across, figsize=(width, height), sharey=True, squeeze=False, layout="none"
     )
-    figure.get_layout_engine().set(h_pad=0.1)
+    inner = {"left": 0.8 / width, "right": 1 - 2.3 / width}
+    inner |= {"bottom": 0.45 / height, "top": 1 - 0.35 / height}
+    figure.subplots_adjust(**inner, wspace=0.08, hspace=0.28)
     for ax, task in zip(axes.flat, tasks, strict=False):
         _panel(ax, found[found["task"] == task], victims, (chance or {}).get(task))
         ax.set_title(task)
@@ -50,7 +53,13 @@ def robustness_by_task(found: "DataFrame", chance: Mapping[str, float] | None = 
         ax.set_ylabel("accuracy (95 % interval)")
     drawn = [zip(*ax.get_legend_handles_labels(), strict=True) for ax in figure.axes]
     handles = {text: handle for pairs in drawn for handle, text in pairs}
-    figure.legend(handles.values(), handles, frameon=False, loc="outside right center")
+    figure.legend(
+        handles.values(),
+        handles,
+        frameon=False,
+        loc="center left",
+        bbox_to_anchor=(inner["right"], 0.5),
+    )
     return figure
 
 
