@@ -22,6 +22,7 @@ from mvp_skill.epochs import places
 from mvp_skill.errors import BadInput
 from mvp_skill.evaluation import Split
 from mvp_skill.hooks import edit
+from mvp_skill.seeding import denormals_flushed, repeatable
 from mvp_skill.train_config import TrainConfig
 from mvp_skill.training_step import adamw, all_weights, training_step
 from mvp_skill.victim_parts import word_embeddings
@@ -41,7 +42,8 @@ def next_step(victim: nn.Module, split: Split, config: TrainConfig) -> Callable[
     def step() -> Tensor:
         number, place = next(steps)
         victim.train()
-        return training_step(victim, auxiliary, place, config, number, optimizer)
+        with repeatable(), denormals_flushed():  # as in a training
+            return training_step(victim, auxiliary, place, config, number, optimizer)
 
     return step
 

@@ -165,6 +165,13 @@ def test_backward_passes_count():
     assert memory.peak_bytes == 4 * (7 * 3 + 2)  # the product is gone; sum, its gradient, weight's
 
 
+def test_a_sparse_gradient_counts_by_its_parts():
+    weight, ids = torch.randn(50, 7, requires_grad=True), torch.tensor([3, 41])
+    with Memory() as memory:
+        torch.nn.functional.embedding(ids, weight, sparse=True).sum().backward()
+    assert weight.grad.is_sparse and (2, 7) in memory.shapes and (50, 7) not in memory.shapes
+
+
 def vocabulary_doubled(folder, to):
     """The backbone with as many words again that nobody uses."""
     auto = AutoModelForCausalLM if "gpt2" in folder.name else AutoModelForMaskedLM

@@ -15,6 +15,7 @@ from mvp_skill.errors import BadInput
 from mvp_skill.train_config import TrainConfig, has_bf16
 from mvp_skill.training import evaluate, train, train_or_load
 from mvp_skill.training_state import STATE_FILE, training_key
+from mvp_skill.training_step import adamw
 from mvp_skill.victims import METHODS, load_victim
 from mvp_skill.weights import fingerprint, weights_of
 
@@ -82,7 +83,7 @@ def test_learning_rate_falls_linearly_to_zero(tiny_backbone, data, monkeypatch):
 
 def test_biases_and_layer_norms_do_not_decay(tiny_backbone):
     victim = tiny_victim("mlp_ft", tiny_backbone)
-    decaying, others = training._optimizer(list(victim.parameters()), CONFIG).param_groups
+    decaying, others = adamw(list(victim.parameters()), CONFIG).param_groups
     assert (decaying["weight_decay"], others["weight_decay"]) == (0.01, 0)
     names = {id(p): name for name, p in victim.named_parameters()}
     assert all("bias" in names[id(p)] or "LayerNorm" in names[id(p)] for p in others["params"])
