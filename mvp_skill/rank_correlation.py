@@ -30,13 +30,13 @@ def falling(x: Sequence[float], y: Sequence[float]) -> RankCorrelation:
 
         raises   BadInput for sides of different lengths, fewer than 3 points or more than MOST
     """
-    from scipy.stats import rankdata
+    from pandas import Series
 
     if len(x) != len(y) or not 3 <= len(x) <= MOST:
         raise BadInput(
             f"A rank correlation needs 3 to {MOST} pairs of numbers, not {len(x)} and {len(y)}."
         )
-    a, b = (rankdata(values) - (len(x) + 1) / 2 for values in (x, y))  # [point], around 0
+    a, b = (Series(v).rank().to_numpy() - (len(x) + 1) / 2 for v in (x, y))  # [point], around 0
     length = np.sqrt((a @ a) * (b @ b))
     if length == 0:
         return RankCorrelation(float("nan"), float("nan"), len(x))

@@ -128,7 +128,7 @@ def test_conditions_are_trained_as_the_scale_and_their_victim_say(tmp_path):
         ({"ATTACKS": "textfoole"}, "Unknown attack"),
         ({"SEEDS": [0, -1]}, "SEED must be"),
         ({"N_TRAIN": 0}, "N_TRAIN"),
-        ({"N_ATTACKED": 401}, "N_ATTACKED is 401, but there are 400 test examples"),
+        ({"N_ATTACKED": 301}, "N_ATTACKED is 301, but there are 300 test examples"),
         ({"TASKS": "sst2", "DATA_DIR": "nowhere"}, "nowhere"),
         ({"SCALE": "minni"}, "Unknown scale"),
         ({"BACKBONE": "no/such/folder"}, "no/such/folder"),
