@@ -14,6 +14,7 @@ from mvp_skill.errors import BadInput
 from mvp_skill.mini import corpus, model_card, objectives, pretraining, quality, rare_words, tasks
 from mvp_skill.mini.corruption import (
     IGNORED,
+    LABEL_ALONE_SHARE,
     LABEL_MASKED_SHARE,
     MASKED_SHARE,
     corrupt_spans,
@@ -70,7 +71,12 @@ def test_special_tokens_are_never_masked_and_targets_are_the_ids():
 def test_shares_of_masked_kept_and_random_tokens():
     ids, inputs, targets, special = masks(n=4000)
     asked = targets != IGNORED
+    with_label = (ids == 10).any(dim=1, keepdim=True)
     plain, label = (~special[ids]) & (ids != 10), ids == 10
+    # Where there are label words, some rows hide nothing else.
+    beside = asked[plain & with_label].float().mean()
+    assert beside == pytest.approx(MASKED_SHARE * (1 - LABEL_ALONE_SHARE), abs=0.01)
+    plain &= ~with_label
     # about five standard errors; the two shares are far apart
     assert asked[plain].float().mean() == pytest.approx(MASKED_SHARE, abs=0.01)
     assert asked[label].float().mean() == pytest.approx(LABEL_MASKED_SHARE, abs=0.05)
@@ -265,6 +271,27 @@ def test_learning_rate_rises_and_falls_to_zero():
     assert shares[0] == pytest.approx(0.2)
     assert shares[100] == pytest.approx(0.0)
     assert all(a >= b for a, b in zip(shares[5:-1], shares[6:], strict=True))
+
+
+def test_the_learning_rate_is_held_until_the_last_stage():
+    config = PretrainConfig("roberta", 100, held_until=60, **TINY)
+    shares = [pretraining.learning_rate_share(step, config) for step in range(101)]
+    assert shares[4:61] == [1.0] * 57
+    assert all(a > b for a, b in zip(shares[60:-1], shares[61:], strict=True))
+    assert shares[80] == pytest.approx(0.5)
+    assert shares[100] == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("kind", ["roberta", "t5"])
+def test_a_model_pretrained_without_dropout_is_stored_with_it(kind, tmp_path):
+    config = PretrainConfig(kind, 1, dropout=0.0, **TINY)
+    run = pretraining.pretrain(config, tmp_path / "run", progress=False)
+    pretraining.save_model(run, tmp_path / "model")
+    stored = json.loads((tmp_path / "model" / "config.json").read_text(encoding="utf-8"))
+    for name in pretraining.DROPOUTS[kind]:
+        assert getattr(run.model.config, name) == 0.0
+        assert stored[name] == 0.1
+    assert "eager" not in json.dumps(stored)
 
 
 def test_the_stored_model_is_the_trained_one(tmp_path):

@@ -5,12 +5,13 @@ them are closed or opened by a sentence that draws the conclusion in a label wor
 great"), as people do. No sentence of a validation or test split occurs (see author.py).
 """
 
-from collections.abc import Iterator
-from itertools import accumulate
+from collections.abc import Callable, Iterator, Sequence
 
-from mvp_skill.mini import tasks
-from mvp_skill.mini.author import Author
+from mvp_skill.mini import exercises, tasks
+from mvp_skill.mini.author import Author, OutOfWords
+from mvp_skill.mini.curriculum import STAGES, Stage
 from mvp_skill.mini.ethics import told
+from mvp_skill.mini.facts import random_fact
 from mvp_skill.mini.grammar import patterns, with_articles
 from mvp_skill.mini.lexicon import noun_as_one
 from mvp_skill.mini.reviews import POLARITIES
@@ -28,34 +29,22 @@ LABEL_WORDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "mini_acts": (("wrong",), ("right",)),
     "mini_excuses": (("bad", "invalid"), ("good", "valid")),
 }
-# How often each kind of document is written, in parts of the whole.
-SHARES = {
-    "mini_films": 24,
-    "mini_restaurants": 16,
-    "mini_news": 12,
-    "mini_questions": 7,
-    "mini_nli": 7,
-    "mini_answers": 6,
-    "mini_paraphrases": 6,
-    "mini_duplicates": 4,
-    "mini_acts": 7,
-    "mini_excuses": 5,
-    "everyday": 4,
-    "restated": 2,
-    "appraisal": 10,
-    "appraised_act": 3,
+# Verbs that need the part of the body.
+NEEDED_FOR = {
+    "hands": "task.hands,task.garden",
+    "legs": "task.legs,go",
+    "voice": "task.voice",
+    "eyes": "task.eyes",
 }
-# The first documents are mostly short, with the evidence beside the label word, as in books for
-# children: a model that has learned there what praises and blames finds it again in long texts.
-FIRST_DOCUMENTS = 200_000
-FIRST_SHARES = SHARES | {"appraisal": 80, "appraised_act": 15}
-KINDS = tuple(SHARES)
-EDGES = tuple(accumulate(SHARES.values()))
-FIRST_EDGES = tuple(accumulate(FIRST_SHARES.values()))
 BETWEEN_TEXTS = "\t"  # stands between the two texts of a pair; a tokenizer's caller replaces it
 CLOSED_SHARE = 0.65
 OPENED_SHARE = 0.2
 TURNED_SHARE = 0.3  # of the short appraisals
+WORD_PAIRS = 8  # on a page of vocabulary
+REPEATED_SHARE = 0.3  # of its pairs: the same word twice
+N_REPHRASED = 3
+VERBATIM_SHARE = 0.3  # of the phrases that are said again: said in the same words
+BARE_SHARE = 0.7  # of the exercise sheets: the answers are label words, not sentences
 LARGER_CLASS_SHARE = 0.75  # how often the first, plainer label word of a class is used
 
 
@@ -120,28 +109,96 @@ def appraised_act(author: Author) -> str:
     return author.write(lambda: told(author, "appraisal.acts", label == 1, label=word))
 
 
-UNLABELLED = {
+def vocabulary(author: Author) -> str:
+    """A page of a vocabulary book: words and their synonyms, pair by pair."""
+
+    def pair() -> str:
+        entry = author.dice.pick(tuple(author.voice.lexicon.sets.values()))
+        form = author.dice.pick(tuple(entry.forms(entry.words[0])))
+        first, second = author.dice.pick_two(entry.words)
+        if author.dice.chance(REPEATED_SHARE):
+            second = first
+        return f"{entry.forms(first)[form]} {entry.forms(second)[form]}"
+
+    return author.write(lambda: "in pairs: " + ", ".join(pair() for _ in range(WORD_PAIRS)))
+
+
+def rephrased(author: Author) -> str:
+    """A phrase and the same in other words, without a comment."""
+    roles = random_fact(author).roles()
+    pattern = author.dice.pick(patterns()["phrases"])
+    first = author.write(lambda: author.voice.fill(pattern, **roles))
+    again = [
+        first
+        if author.dice.chance(VERBATIM_SHARE)
+        else author.write(lambda: author.voice.fill(pattern, **roles))
+        for _ in range(N_REPHRASED - 1)
+    ]
+    return first + BETWEEN_TEXTS + " ".join(again)
+
+
+def needed(author: Author) -> str:
+    """What part of the body a deed needs."""
+    part = author.dice.pick(tuple(NEEDED_FOR))
+    roles = {"task": NEEDED_FOR[part], "part": f"body.{part}"}
+    return author.write(lambda: author.voice.say("needed", **roles))
+
+
+def sheet(kind: str, author: Author, easy: float) -> str:
+    """A text and several tasks with their answers: bare label words, or sentences that name it."""
+    task, write = exercises.SHEETS[kind]
+    text, items = write(author, easy)
+    closing = f"closing.{task.removeprefix('mini_')}"
+    bare = kind == "word_sheet" or author.dice.chance(BARE_SHARE)
+    answered = []
+    for said, label in items:
+        word = label_word(author, task, label)
+        answered.append(f"{said} {word if bare else author.voice.say(closing, label=word)}.")
+    between = " " if kind == "word_sheet" else BETWEEN_TEXTS
+    return text + between + " ".join(answered)
+
+
+UNLABELLED: dict[str, Callable[[Author], str]] = {
     "everyday": everyday,
     "restated": restated,
+    "vocabulary": vocabulary,
+    "rephrased": rephrased,
+    "needed": needed,
     "appraisal": appraisal,
     "appraised_act": appraised_act,
 }
 
 
-def document(number: int, seed: int = 0, split: str = "fit") -> str:
-    """Document `number` of the corpus with this seed; `BETWEEN_TEXTS` parts the texts of a pair."""
-    name = f"corpus/{seed}/{number}"
-    author = Author(name, split, rare_words=True)
-    is_early = number < FIRST_DOCUMENTS
-    kind = author.dice.weighted(KINDS, FIRST_EDGES if is_early else EDGES)
+def written(kind: str, author: Author, easy: float, name: str) -> str:
+    """A document of the kind."""
     if kind in UNLABELLED:
         return UNLABELLED[kind](author)
+    if kind in exercises.SHEETS:
+        return sheet(kind, author, easy)
     return labelled(kind, author, name)
 
 
-def documents(n: int, seed: int = 0, first: int = 0) -> Iterator[str]:
+def document(
+    number: int, seed: int = 0, split: str = "fit", stages: Sequence[Stage] = STAGES["t5"]
+) -> str:
+    """Document `number` of the corpus with this seed; `BETWEEN_TEXTS` parts the texts of a pair."""
+    name = f"corpus/{seed}/{number}"
+    stage = next(stage for stage in stages if number < stage.end)
+    kind = Author(name, split).dice.weighted(stage.kinds, stage.edges)
+    for attempt in range(100):
+        try:
+            author = Author(f"{name}/{attempt}", split, rare_words=True)
+            return written(kind, author, stage.easy, name)
+        except OutOfWords:  # a short phrase has few wordings; another one is written
+            continue
+    raise RuntimeError(f"{kind}: no wording found for split {split!r}")
+
+
+def documents(
+    n: int, seed: int = 0, first: int = 0, stages: Sequence[Stage] = STAGES["t5"]
+) -> Iterator[str]:
     """Documents `first` … `first + n - 1` of the corpus with this seed."""
-    return (document(number, seed) for number in range(first, first + n))
+    return (document(number, seed, stages=stages) for number in range(first, first + n))
 
 
 def held_out(n: int, seed: int = 0) -> list[str]:
@@ -150,5 +207,5 @@ def held_out(n: int, seed: int = 0) -> list[str]:
     None of these sentences occurs in the corpus, other than the stock ones that close a text or
     restate a word.
     """
-    numbers = range(FIRST_DOCUMENTS, FIRST_DOCUMENTS + n)
-    return [document(number, -1 - seed, "validation") for number in numbers]
+    later = STAGES["t5"][-2].end
+    return [document(number, -1 - seed, "validation") for number in range(later, later + n)]

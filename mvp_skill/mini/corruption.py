@@ -13,7 +13,7 @@ MASKED_SHARE = 0.2
 LABEL_MASKED_SHARE = 0.7
 KEPT_SHARE, RANDOM_SHARE = 0.1, 0.1  # of the masked tokens: left as they are, exchanged at random
 LONGEST_SPAN = 3
-LABEL_ALONE_SHARE = 0.4
+LABEL_ALONE_SHARE = 0.4  # of the texts with a label word: nothing else is hidden
 
 
 def mask_tokens(
@@ -21,13 +21,18 @@ def mask_tokens(
 ) -> tuple[Tensor, Tensor]:
     """Inputs and targets of masked language modelling.
 
+    In some rows with label words nothing else is hidden: a comparison can be learned only where
+    both of what is compared can be read.
+
     ids          [batch, position]
     special      [vocab] true for special tokens, which are never masked
     label_words  [vocab] true for label words
     returns      inputs and targets [batch, position]; targets are `IGNORED` where nothing is asked
     """
-    share = torch.where(label_words[ids], LABEL_MASKED_SHARE, MASKED_SHARE)
-    share[special[ids]] = 0.0
+    is_label = label_words[ids]  # [batch, position]
+    share = torch.where(is_label, LABEL_MASKED_SHARE, MASKED_SHARE)
+    alone = torch.rand(len(ids), 1, generator=generator) < LABEL_ALONE_SHARE  # [batch, 1]
+    share[special[ids] | (alone & is_label.any(dim=1, keepdim=True) & ~is_label)] = 0.0
     chosen = torch.rand(ids.shape, generator=generator) < share  # [batch, position]
     point = torch.rand(ids.shape, generator=generator)
     anything = torch.randint(len(special), ids.shape, generator=generator)

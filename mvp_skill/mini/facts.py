@@ -11,7 +11,7 @@ from mvp_skill.mini.author import Author
 from mvp_skill.mini.grammar import sets_of
 from mvp_skill.mini.lexicon import SynonymSet
 
-# Which verbs go with which things: nobody carries a wall.
+# Which verbs go with which things: nobody carries a door.
 VERBS_FOR = {"object": "do.object,do.solid", "keepable": "do.object", "fixture": "do.solid"}
 PEOPLE = "person,close"
 LOOKS = "size,age,color,state.thing"

@@ -28,10 +28,16 @@ class PretrainConfig:
     batch_size: int = 64
     learning_rate: float = 1.5e-3
     warmup_share: float = 0.05
+    held_until: int = 0
+    """Step up to which the learning rate stays at its largest."""
     weight_decay: float = 0.01
     clip: float = 1.0
     width: int = 128
     layers: int = 4
+    dropout: float = 0.1
+    """In pretraining; the stored model has the stock dropout of 0.1, for fine-tuning."""
+    first_weights: float = 0.02
+    """Standard deviation of RoBERTa's first weights."""
     vocabulary_size: int = 6000
     tokenizer_documents: int = 150_000
     seed: int = 0
@@ -56,6 +62,10 @@ def build_roberta(config: PretrainConfig, vocabulary: int) -> RobertaForMaskedLM
             intermediate_size=4 * config.width,
             max_position_embeddings=LONGEST_TEXT + 2,
             type_vocab_size=1,
+            hidden_dropout_prob=config.dropout,
+            attention_probs_dropout_prob=config.dropout,
+            initializer_range=config.first_weights,
+            attn_implementation="eager",  # a CPU differentiates the fused one at half the speed
             bos_token_id=0,
             pad_token_id=1,
             eos_token_id=2,
@@ -74,6 +84,7 @@ def build_t5(config: PretrainConfig, vocabulary: int) -> T5ForConditionalGenerat
             num_layers=config.layers,
             num_decoder_layers=2,
             num_heads=4,
+            dropout_rate=config.dropout,
             decoder_start_token_id=0,
         )
     )

@@ -20,6 +20,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from mvp_skill.errors import BadInput
 from mvp_skill.files import write_atomically
+from mvp_skill.mini.curriculum import STAGES
 from mvp_skill.mini.language_models import PretrainConfig, build_model, build_tokenizer
 from mvp_skill.mini.objectives import OBJECTIVES
 from mvp_skill.mini.reading import MiniCorpus, Reader, TextFiles
@@ -29,17 +30,23 @@ from mvp_skill.weights import read_tensors, set_weights, weights_of, write_tenso
 
 CHECKPOINT = "pretraining.safetensors"
 REPORT_EVERY = 250  # steps
+STOCK_DROPOUT = 0.1
+DROPOUTS = {
+    "roberta": ("hidden_dropout_prob", "attention_probs_dropout_prob"),
+    "t5": ("dropout_rate",),
+}
 
 # (model, tokenizer) -> named numbers, asked for at every checkpoint
 Measure = Callable[[nn.Module, PreTrainedTokenizerBase], dict[str, float]]
 
 
 def learning_rate_share(step: int, config: PretrainConfig) -> float:
-    """One cycle: linear warm-up, then a cosine to zero."""
+    """Linear warm-up, the full rate up to step `held_until`, then a cosine to zero."""
     warmup = max(1, int(config.warmup_share * config.steps))
     if step < warmup:
         return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, config.steps - warmup)))
+    start = max(warmup, config.held_until)
+    return 0.5 * (1 + math.cos(math.pi * max(0, step - start) / max(1, config.steps - start)))
 
 
 def step_sizes(model: nn.Module, config: PretrainConfig) -> dict[str, float]:
@@ -79,7 +86,7 @@ class Pretraining:
 
     def __init__(self, config: PretrainConfig, folder: Path, files: list[Path]):
         self.config, self.folder = config, folder
-        self.source = TextFiles(files) if files else MiniCorpus(config.seed)
+        self.source = TextFiles(files) if files else MiniCorpus(config.seed, STAGES[config.kind])
         self.tokenizer = self.stored_tokenizer()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = build_model(config, len(self.tokenizer)).to(self.device)
@@ -201,6 +208,12 @@ def pretrain(
 
 
 def save_model(run: Pretraining, folder: Path) -> None:
-    """Store model (half precision, safetensors) and tokenizer as transformers reads them."""
-    copy.deepcopy(run.model).half().save_pretrained(folder)
+    """Store model (half precision, safetensors) and tokenizer as transformers reads them.
+
+    The stored config has the stock dropout: a model pretrained without it is fine-tuned with it.
+    """
+    stored = copy.deepcopy(run.model).half()
+    for name in DROPOUTS[run.config.kind]:
+        setattr(stored.config, name, STOCK_DROPOUT)
+    stored.save_pretrained(folder)
     run.tokenizer.save_pretrained(folder)

@@ -1,5 +1,6 @@
 """What a language model reads: documents in numbered batches, so any step can be repeated."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from mvp_skill.errors import BadInput
 from mvp_skill.mini import corpus
+from mvp_skill.mini.curriculum import STAGES, Stage
 from mvp_skill.mini.tokenizers import LONGEST_TEXT
 from mvp_skill.seeding import derived_seed
 
@@ -16,12 +18,12 @@ CHUNK = 20_000  # documents that are written, tokenised and sorted by length at 
 class MiniCorpus:
     """The corpus of the mini world; it never ends and never repeats itself."""
 
-    def __init__(self, seed: int):
-        self.seed = seed
+    def __init__(self, seed: int, stages: Sequence[Stage] = STAGES["t5"]):
+        self.seed, self.stages = seed, stages
 
     def documents(self, first: int, n: int) -> list[str]:
         """Documents `first` to `first + n - 1`."""
-        return list(corpus.documents(n, self.seed, first))
+        return list(corpus.documents(n, self.seed, first, self.stages))
 
 
 class TextFiles:

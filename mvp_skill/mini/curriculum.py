@@ -1,0 +1,115 @@
+"""What is read when: stages of the pretraining corpus, from short and plain to long and mixed.
+
+A curriculum (Bengio et al. 2009), because some of what is to be learned is worth nothing before
+something else: to judge whether two sentences mean the same takes judging two words, and that takes
+finding a word's place in the other text.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+
+# How often each kind of document is written, in parts of the whole: texts like those of the tasks.
+SHARES = {
+    "mini_films": 24,
+    "mini_restaurants": 16,
+    "mini_news": 12,
+    "mini_questions": 7,
+    "mini_nli": 7,
+    "mini_answers": 6,
+    "mini_paraphrases": 6,
+    "mini_duplicates": 4,
+    "mini_acts": 7,
+    "mini_excuses": 5,
+    "everyday": 4,
+    "restated": 2,
+    "appraisal": 10,
+    "appraised_act": 3,
+}
+# Mostly short texts with the evidence beside the label word, as in books for children: a model that
+# has learned there what praises and blames finds it again in long texts.
+FIRST_SHARES = SHARES | {"appraisal": 80, "appraised_act": 15}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Documents up to number `end`, in parts by kind."""
+
+    end: float
+    shares: dict[str, int]
+    easy: float = 0.0
+    """Share of what differs on exercise sheets that differs altogether."""
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of documents."""
+        return tuple(self.shares)
+
+    @cached_property
+    def edges(self) -> tuple[int, ...]:
+        """Running sums of the shares."""
+        return tuple(accumulate(self.shares.values()))
+
+
+CHUNK = 312 * 64  # documents that are read together; stages end with one
+
+# Read on in every stage, or it is forgotten.
+KEPT = {"appraisal": 6, "mini_films": 3, "mini_news": 3}
+
+# Kind of model -> stages. Only RoBERTa's curriculum teaches comparing.
+STAGES: dict[str, tuple[Stage, ...]] = {
+    "roberta": (
+        # What words there are, and what praises and blames.
+        Stage(64 * CHUNK, FIRST_SHARES | {"vocabulary": 50, "rephrased": 50, "restated": 10}),
+        # To find a word of one text in the other.
+        Stage(67 * CHUNK, {"vocabulary": 38, "rephrased": 50} | KEPT),
+        # To judge two words.
+        Stage(69 * CHUNK, {"word_sheet": 70, "vocabulary": 14, "rephrased": 10} | KEPT, 0.75),
+        # To judge two phrases.
+        Stage(
+            73 * CHUNK,
+            {"phrase_sheet": 55, "word_sheet": 15, "vocabulary": 8, "short_question_sheet": 10}
+            | KEPT,
+            0.75,
+        ),
+        # To judge sentences.
+        Stage(
+            81 * CHUNK,
+            {
+                "phrase_sheet": 10,
+                "word_sheet": 5,
+                "paraphrase_sheet": 14,
+                "people_sheet": 6,
+                "duplicate_sheet": 10,
+                "short_question_sheet": 18,
+                "question_sheet": 8,
+                "short_nli_sheet": 12,
+                "answer_sheet": 8,
+                "vocabulary": 8,
+            }
+            | KEPT,
+            0.4,
+        ),
+        Stage(
+            math.inf,
+            SHARES
+            | {
+                "vocabulary": 12,
+                "word_sheet": 4,
+                "phrase_sheet": 6,
+                "paraphrase_sheet": 12,
+                "people_sheet": 8,
+                "duplicate_sheet": 8,
+                "short_question_sheet": 10,
+                "question_sheet": 14,
+                "short_nli_sheet": 6,
+                "nli_sheet": 10,
+                "answer_sheet": 8,
+                "excuse_sheet": 6,
+            },
+            0.2,
+        ),
+    ),
+    "t5": (Stage(200_000, FIRST_SHARES), Stage(math.inf, SHARES)),
+}
