@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _WEIGHTS = Path(__file__).parent / "mini" / "weights"
-SHIPPED = {"mini-roberta": _WEIGHTS / "roberta", "mini-t5": _WEIGHTS / "t5"}
+SHIPPED = {f"mini-{kind}": _WEIGHTS / kind for kind in ("roberta", "bert", "gpt2", "t5")}
 KINDS = {
     "masked_lm": "AutoModelForMaskedLM",
     "seq2seq": "AutoModelForSeq2SeqLM",

@@ -77,7 +77,7 @@ def hub_folder(
     if config and usable(config.parent):
         return config.parent
     what = f"{repository!r} is no local folder; the backbone of that name"
-    remedy = "give a local checkpoint folder as BACKBONE, or use mini-roberta or mini-t5"
+    remedy = "give a local checkpoint folder as BACKBONE, or use one that is shipped"
     options = {"revision": revision, "allow_patterns": patterns}
     return _fetch(what, lambda: snapshot_download(repository, **options), remedy)
 

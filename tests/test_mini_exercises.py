@@ -5,9 +5,9 @@ from collections import Counter
 
 import pytest
 
-from mvp_skill.mini import corpus, curriculum, ethics, exercises, facts, lexicon
+from mvp_skill.mini import corpus, ethics, exercises, facts, lexicon
 from mvp_skill.mini.author import Author, OutOfWords, split_of
-from mvp_skill.mini.curriculum import CHUNK, STAGES, Stage
+from mvp_skill.mini.curriculum import CHUNK, CURRICULA, Stage
 from mvp_skill.mini.grammar import sets_of
 from mvp_skill.mini.oracle import words_of
 from mvp_skill.mini.tokenizers import LONGEST_TEXT
@@ -174,15 +174,15 @@ def test_easy_sheets_differ_altogether_and_hard_ones_in_one_thing():
 # --- the curriculum ---
 
 
-@pytest.mark.parametrize("kind", list(STAGES))
-def test_stages_follow_each_other_and_the_last_has_no_end(kind):
-    ends = [stage.end for stage in STAGES[kind]]
+@pytest.mark.parametrize("name", list(CURRICULA))
+def test_stages_follow_each_other_and_the_last_has_no_end(name):
+    ends = [stage.end for stage in CURRICULA[name]]
     assert ends == sorted(set(ends))
     assert ends[-1] == math.inf
-    if kind == "roberta":
+    if name == "comparing":
         assert all(end % CHUNK == 0 for end in ends[:-1])  # no batch mixes two stages
     known = {*corpus.UNLABELLED, *exercises.SHEETS, *corpus.tasks.WRITERS}
-    for stage in STAGES[kind]:
+    for stage in CURRICULA[name]:
         assert set(stage.kinds) <= known
         assert 0.0 <= stage.easy <= 1.0
 
@@ -194,7 +194,7 @@ def test_a_document_is_of_a_kind_of_its_stage():
     assert not any(text.startswith(("in pairs: ", "you need")) for text in texts[20:])
 
 
-@pytest.mark.parametrize("stage", STAGES["roberta"], ids=lambda stage: str(stage.end))
+@pytest.mark.parametrize("stage", CURRICULA["comparing"], ids=lambda stage: str(stage.end))
 def test_every_document_of_every_stage_is_written_and_short_enough(stage):
     alone = (Stage(math.inf, stage.shares, stage.easy),)
     texts = list(corpus.documents(400, seed=5, stages=alone))
@@ -238,11 +238,3 @@ def test_a_deed_needs_its_part_of_the_body():
             f"body.{part}" in parts and meanings & set(deeds.split(","))
             for part, deeds in corpus.NEEDED_FOR.items()
         ), said
-
-
-def test_t5_reads_what_it_was_made_with():
-    """Its shipped weights are not pretrained anew: its curriculum stays as it was."""
-    first, later = STAGES["t5"]
-    assert first.end == 200_000
-    assert first.shares == curriculum.SHARES | {"appraisal": 80, "appraised_act": 15}
-    assert later.shares == curriculum.SHARES

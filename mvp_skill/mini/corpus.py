@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from mvp_skill.mini import exercises, tasks
 from mvp_skill.mini.author import Author, OutOfWords
-from mvp_skill.mini.curriculum import STAGES, Stage
+from mvp_skill.mini.curriculum import DOCUMENTS, Stage
 from mvp_skill.mini.ethics import told
 from mvp_skill.mini.facts import random_fact
 from mvp_skill.mini.grammar import patterns, with_articles
@@ -179,7 +179,7 @@ def written(kind: str, author: Author, easy: float, name: str) -> str:
 
 
 def document(
-    number: int, seed: int = 0, split: str = "fit", stages: Sequence[Stage] = STAGES["t5"]
+    number: int, seed: int = 0, split: str = "fit", stages: Sequence[Stage] = DOCUMENTS
 ) -> str:
     """Document `number` of the corpus with this seed; `BETWEEN_TEXTS` parts the texts of a pair."""
     name = f"corpus/{seed}/{number}"
@@ -195,7 +195,7 @@ def document(
 
 
 def documents(
-    n: int, seed: int = 0, first: int = 0, stages: Sequence[Stage] = STAGES["t5"]
+    n: int, seed: int = 0, first: int = 0, stages: Sequence[Stage] = DOCUMENTS
 ) -> Iterator[str]:
     """Documents `first` … `first + n - 1` of the corpus with this seed."""
     return (document(number, seed, stages=stages) for number in range(first, first + n))
@@ -207,5 +207,5 @@ def held_out(n: int, seed: int = 0) -> list[str]:
     None of these sentences occurs in the corpus, other than the stock ones that close a text or
     restate a word.
     """
-    later = STAGES["t5"][-2].end
+    later = DOCUMENTS[-2].end
     return [document(number, -1 - seed, "validation") for number in range(later, later + n)]

@@ -20,8 +20,12 @@ BARS: dict[str, dict[str, float]] = {
         "negated_films": 0.75,
         "rare_words_known": 0.80,
     },
-    "t5": {"mini_films": 0.80, "mini_news": 0.80, "negated_films": 0.75},
+    **{
+        kind: {"mini_films": 0.80, "mini_news": 0.80, "negated_films": 0.75}
+        for kind in ("bert", "gpt2", "t5")
+    },
 }
+ARCHITECTURES = {"roberta": "RoBERTa", "bert": "BERT", "gpt2": "GPT-2", "t5": "T5"}
 MEANINGS = {
     "negated_films": "label accuracy on film reviews with a negation",
     "rare_words_known": "rare words with a synonym among their 5 nearest words, of all",
@@ -43,9 +47,9 @@ computed every number below. It knows the words of `mini/lexicon.txt` and little
 Label readings are accuracies on {n_test} test texts of each task, without any tuning: the label
 word that scores highest at the blank of a closing phrase.{counts}
 
-Pretraining: {config}
+Pretraining: {rounds}
 
-{seconds:.0f} seconds; loss {first:.2f} after {first_step} steps, {last:.2f} at the end.
+{seconds:.0f} seconds{last_round}; loss {first:.2f} after {first_step} steps, {last:.2f} at the end.
 Licence: that of the package (MIT).
 """
 
@@ -80,10 +84,25 @@ def verdicts(kind: str, values: dict[str, float]) -> dict[str, bool]:
     return {name: values[name] >= least for name, least in BARS[kind].items()}
 
 
+def rounds_of(start: str) -> list[dict[str, object]]:
+    """The settings with which the model in a folder was pretrained, round after round."""
+    record = Path(start) / "quality.json"
+    if not start or not record.is_file():
+        return []
+    return json.loads(record.read_text(encoding="utf-8"))["rounds"]
+
+
+def in_words(config: dict[str, object]) -> str:
+    """The settings of a round in a line."""
+    return ", ".join(f"{name} {value}" for name, value in config.items())
+
+
 def write_card(
     folder: Path, config: PretrainConfig, curve: list[dict[str, float]], values: dict[str, float]
 ) -> None:
     """Store `MODEL_CARD.md` and `quality.json` beside the weights."""
+    settings = {name: value for name, value in asdict(config).items() if name != "start"}
+    rounds = [*rounds_of(config.start), settings]
     counts = {name for name in values if name.startswith("n_")}
     rows = [
         f"| {MEANINGS.get(name, name)} | {value:.3f} | {BARS[config.kind].get(name, '')} |"
@@ -92,17 +111,18 @@ def write_card(
     ]
     card = CARD.format(
         kind=config.kind,
-        architecture={"roberta": "RoBERTa", "t5": "T5"}[config.kind],
+        architecture=ARCHITECTURES[config.kind],
         rows="\n".join(rows),
         n_test=values["n_test"],
         counts=COUNTS.format(**values) if "n_rare_words" in values else "",
-        config=", ".join(f"{name} {value}" for name, value in asdict(config).items()),
+        rounds="\n\nThen: ".join(map(in_words, rounds)),
         seconds=curve[-1]["seconds"],
         first=curve[0]["loss"],
+        last_round=" (the last round)" if len(rounds) > 1 else "",
         first_step=curve[0]["step"],
         last=curve[-1]["loss"],
     )
-    record = {"config": asdict(config), "bars": BARS[config.kind], "measured": values}
+    record = {"rounds": rounds, "bars": BARS[config.kind], "measured": values}
     write_atomically(folder / "MODEL_CARD.md", card)
     write_atomically(folder / "quality.json", json.dumps(record, indent=1) + "\n")
     rows = [",".join(f"{row.get(name, '')}" for name in curve[-1]) for row in curve]

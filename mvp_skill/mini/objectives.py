@@ -1,4 +1,4 @@
-"""The losses of pretraining: masked tokens for RoBERTa, hidden spans for T5.
+"""The losses of pretraining: masked tokens, the next token (GPT-2), hidden spans (T5).
 
 What is hidden depends on the seed that each call is given, so any step can be repeated.
 """
@@ -79,8 +79,13 @@ def sentinel_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     return tokenizer.convert_tokens_to_ids([f"<extra_id_{number}>" for number in numbers])
 
 
+def head_of(model: nn.Module) -> nn.Module:
+    """What scores the vocabulary from hidden states; BERT's has a name of its own."""
+    return model.cls if model.config.model_type == "bert" else model.lm_head
+
+
 class MaskedTokens:
-    """Loss of RoBERTa on a batch of texts; the vocabulary is scored at masked positions only."""
+    """Loss of RoBERTa or BERT on a batch of texts; only masked positions are scored."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase):
         self.tokenizer = tokenizer
@@ -92,7 +97,7 @@ class MaskedTokens:
         """Mean loss over the masked tokens of the rows of ids (without special tokens)."""
         generator = torch.Generator().manual_seed(seed)
         tokens = self.tokenizer
-        start, end, pad = tokens.bos_token_id, tokens.eos_token_id, tokens.pad_token_id
+        start, end, pad = tokens.cls_token_id, tokens.sep_token_id, tokens.pad_token_id
         ids = padded([[start, *row, end] for row in rows], pad)  # [batch, position]
         inputs, targets = mask_tokens(
             ids, self.special, self.label_words, tokens.mask_token_id, generator
@@ -101,7 +106,25 @@ class MaskedTokens:
         inputs, attention, places, answers = (
             t.to(model.device) for t in (inputs, ids != pad, places, answers)
         )
-        states = model.roberta(inputs, attention_mask=attention).last_hidden_state
+        states = model.base_model(inputs, attention_mask=attention).last_hidden_state
+        scores = head_of(model)(states.view(-1, states.shape[-1])[places])  # [token, vocab]
+        return weighted_loss(scores, answers, self.label_words.to(model.device))
+
+
+class NextTokens:
+    """Loss of GPT-2 on a batch of texts, each between two end tokens."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase):
+        self.tokenizer = tokenizer
+        self.label_words = label_word_mask(tokenizer)
+
+    def __call__(self, model: nn.Module, rows: Sequence[Sequence[int]], seed: int) -> Tensor:
+        """Mean loss over the tokens of the rows of ids; nothing is hidden, so `seed` is unused."""
+        end = self.tokenizer.eos_token_id
+        inputs = padded([[end, *row] for row in rows], end).to(model.device)  # [batch, position]
+        targets = padded([[*row, end] for row in rows], IGNORED).to(model.device)
+        places, answers = answered(targets)
+        states = model.transformer(inputs).last_hidden_state  # nothing looks at what follows
         scores = model.lm_head(states.view(-1, states.shape[-1])[places])  # [token, vocab]
         return weighted_loss(scores, answers, self.label_words.to(model.device))
 
@@ -135,4 +158,9 @@ class HiddenSpans:
         return weighted_loss(model.lm_head(states), answers, self.label_words.to(model.device))
 
 
-OBJECTIVES: dict[str, Callable] = {"roberta": MaskedTokens, "t5": HiddenSpans}
+OBJECTIVES: dict[str, Callable] = {
+    "roberta": MaskedTokens,
+    "bert": MaskedTokens,
+    "gpt2": NextTokens,
+    "t5": HiddenSpans,
+}

@@ -18,9 +18,10 @@ from torch import nn
 from tqdm.auto import tqdm
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from mvp_skill.backbones import backbone_folder, load_backbone
 from mvp_skill.errors import BadInput
 from mvp_skill.files import write_atomically
-from mvp_skill.mini.curriculum import STAGES
+from mvp_skill.mini.curriculum import CURRICULA
 from mvp_skill.mini.language_models import PretrainConfig, build_model, build_tokenizer
 from mvp_skill.mini.objectives import OBJECTIVES
 from mvp_skill.mini.reading import MiniCorpus, Reader, TextFiles
@@ -30,9 +31,17 @@ from mvp_skill.weights import read_tensors, set_weights, weights_of, write_tenso
 
 CHECKPOINT = "pretraining.safetensors"
 REPORT_EVERY = 250  # steps
+BACKBONE_KINDS = {
+    "roberta": "masked_lm",
+    "bert": "masked_lm",
+    "gpt2": "causal_lm",
+    "t5": "seq2seq",
+}
 STOCK_DROPOUT = 0.1
 DROPOUTS = {
     "roberta": ("hidden_dropout_prob", "attention_probs_dropout_prob"),
+    "bert": ("hidden_dropout_prob", "attention_probs_dropout_prob"),
+    "gpt2": ("resid_pdrop", "embd_pdrop", "attn_pdrop"),
     "t5": ("dropout_rate",),
 }
 
@@ -81,15 +90,30 @@ def half_precision(device: torch.device, wanted: bool) -> AbstractContextManager
     return torch.autocast(device.type, torch.bfloat16) if able else nullcontext()
 
 
+def first_model(config: PretrainConfig, vocabulary: int) -> nn.Module:
+    """The model at step 0: fresh, or with the weights of the model in `config.start`.
+
+    raises   BadInput if that is no complete checkpoint, or of another kind or size
+    """
+    model = build_model(config, vocabulary)
+    if config.start:
+        before, _ = load_backbone(config.start, BACKBONE_KINDS[config.kind])
+        with torch.no_grad():
+            set_weights(model, weights_of(before), config.start)
+    return model
+
+
 class Pretraining:
     """A model, its optimiser and its loss curve on the way from step to step."""
 
     def __init__(self, config: PretrainConfig, folder: Path, files: list[Path]):
         self.config, self.folder = config, folder
-        self.source = TextFiles(files) if files else MiniCorpus(config.seed, STAGES[config.kind])
+        self.source = (
+            TextFiles(files) if files else MiniCorpus(config.seed, CURRICULA[config.curriculum])
+        )
         self.tokenizer = self.stored_tokenizer()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = build_model(config, len(self.tokenizer)).to(self.device)
+        self.model = first_model(config, len(self.tokenizer)).to(self.device)
         self.optimiser = optimiser_for(self.model, config)
         self.objective = OBJECTIVES[config.kind](self.tokenizer)
         self.reader = Reader(self.source, self.tokenizer, config.batch_size, config.seed)
@@ -98,7 +122,10 @@ class Pretraining:
         self.resume()
 
     def stored_tokenizer(self) -> PreTrainedTokenizerBase:
-        """The tokenizer in the folder if it was made with this config, else a new one, stored."""
+        """The tokenizer in the folder if it was made with this config, else a new one, stored.
+
+        A model that goes on from another keeps its tokenizer.
+        """
         record = self.folder / "pretraining.json"
         wanted = json.dumps(asdict(self.config), sort_keys=True)
         if record.exists():
@@ -109,8 +136,11 @@ class Pretraining:
                 )
             return AutoTokenizer.from_pretrained(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        lines = self.source.documents(0, self.config.tokenizer_documents)
-        tokenizer = build_tokenizer(self.config, lines)
+        if self.config.start:
+            tokenizer = AutoTokenizer.from_pretrained(backbone_folder(self.config.start))
+        else:
+            lines = self.source.documents(0, self.config.tokenizer_documents)
+            tokenizer = build_tokenizer(self.config, lines)
         tokenizer.save_pretrained(self.folder)
         write_atomically(record, wanted)
         return tokenizer

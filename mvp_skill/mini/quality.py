@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from mvp_skill.mini import corpus, tasks
-from mvp_skill.mini.objectives import padded, sentinel_ids
+from mvp_skill.mini.objectives import head_of, padded, sentinel_ids
 from mvp_skill.mini.oracle import NEGATIONS, words_of
 
 # One closing phrase per task, text first; the label word is read at [MASK].
@@ -26,18 +26,29 @@ PHRASES = {
 BATCH = 100
 
 
-def label_scores_roberta(
+def label_scores_masked(
     model: nn.Module, tokenizer: PreTrainedTokenizerBase, before: list[str], after: list[str]
 ) -> Tensor:
     """Scores of the whole vocabulary at the mask between two texts, [batch, vocab]."""
     mask = tokenizer.mask_token_id
     rows = [
-        [tokenizer.bos_token_id, *left, mask, *right, tokenizer.eos_token_id]
+        [tokenizer.cls_token_id, *left, mask, *right, tokenizer.sep_token_id]
         for left, right in coded(tokenizer, before, after)
     ]
     ids = padded(rows, tokenizer.pad_token_id).to(model.device)
-    states = model.roberta(ids, attention_mask=ids != tokenizer.pad_token_id).last_hidden_state
-    return model.lm_head(states[ids == mask])
+    states = model.base_model(ids, attention_mask=ids != tokenizer.pad_token_id).last_hidden_state
+    return head_of(model)(states[ids == mask])
+
+
+def label_scores_gpt2(
+    model: nn.Module, tokenizer: PreTrainedTokenizerBase, before: list[str], after: list[str]
+) -> Tensor:
+    """Scores of the whole vocabulary for the token that follows `before`, [batch, vocab]."""
+    end = tokenizer.eos_token_id
+    rows = [[end, *left] for left, _ in coded(tokenizer, before, after)]
+    last = torch.tensor([len(row) - 1 for row in rows], device=model.device)
+    states = model.transformer(padded(rows, end).to(model.device)).last_hidden_state
+    return model.lm_head(states[torch.arange(len(rows), device=model.device), last])
 
 
 def label_scores_t5(
@@ -64,7 +75,12 @@ def coded(
     return list(zip(left, right, strict=True))
 
 
-SCORES = {"roberta": label_scores_roberta, "t5": label_scores_t5}
+SCORES = {
+    "roberta": label_scores_masked,
+    "bert": label_scores_masked,
+    "gpt2": label_scores_gpt2,
+    "t5": label_scores_t5,
+}
 
 
 @torch.inference_mode()

@@ -8,17 +8,17 @@ from transformers import PreTrainedTokenizerBase
 
 from mvp_skill.errors import BadInput
 from mvp_skill.mini import corpus
-from mvp_skill.mini.curriculum import STAGES, Stage
+from mvp_skill.mini.curriculum import DOCUMENTS, Stage
 from mvp_skill.mini.tokenizers import LONGEST_TEXT
 from mvp_skill.seeding import derived_seed
 
-CHUNK = 20_000  # documents that are written, tokenised and sorted by length at a time
+CHUNK = 5_000  # documents that are written, tokenised and sorted by length at a time
 
 
 class MiniCorpus:
     """The corpus of the mini world; it never ends and never repeats itself."""
 
-    def __init__(self, seed: int, stages: Sequence[Stage] = STAGES["t5"]):
+    def __init__(self, seed: int, stages: Sequence[Stage] = DOCUMENTS):
         self.seed, self.stages = seed, stages
 
     def documents(self, first: int, n: int) -> list[str]:

@@ -1,19 +1,30 @@
-"""The tokenizers of the mini models: byte-level BPE trained on the corpus, for RoBERTa and for T5.
+"""The tokenizers of the mini models, trained on the corpus.
 
-With bytes at the bottom no text is ever unknown: a typo becomes pieces.
+Byte-level BPE for RoBERTa, GPT-2 and T5, WordPiece for BERT. With bytes, or letters, at the bottom
+a typo becomes pieces.
 """
 
 from collections.abc import Iterable
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from tokenizers.decoders import ByteLevel as ByteLevelDecoder
+from tokenizers.implementations import BertWordPieceTokenizer
 from tokenizers.processors import RobertaProcessing, TemplateProcessing
-from transformers import AddedToken, PreTrainedTokenizerBase, RobertaTokenizerFast, T5TokenizerFast
+from transformers import (
+    AddedToken,
+    BertTokenizerFast,
+    GPT2TokenizerFast,
+    PreTrainedTokenizerBase,
+    RobertaTokenizerFast,
+    T5TokenizerFast,
+)
 
 VOCABULARY_SIZE = 6000
 SENTINELS = 16  # <extra_id_0> … <extra_id_15>
 LONGEST_TEXT = 256  # tokens
 ROBERTA_SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+BERT_SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+GPT2_SPECIAL = ["<|endoftext|>"]
 T5_SPECIAL = ["<pad>", "</s>", "<unk>"]
 
 
@@ -43,6 +54,35 @@ def roberta_tokenizer(
         mask_token=AddedToken("<mask>", lstrip=True, special=True),
         model_max_length=LONGEST_TEXT,
     )
+
+
+def bert_tokenizer(
+    lines: Iterable[str], vocabulary_size: int = VOCABULARY_SIZE
+) -> PreTrainedTokenizerBase:
+    """WordPiece in lower case, as bert-base-uncased has it.
+
+    The pieces are those of BPE, written the other way: what follows a space begins a word, and
+    all else goes on with one. The library's own trainer of WordPiece gives another vocabulary each
+    time (github.com/huggingface/tokenizers/issues/1794).
+    """
+    found = train_byte_bpe((line.lower() for line in lines), [], vocabulary_size).get_vocab()
+    signs = [sign for sign in map(chr, range(33, 127)) if not sign.isupper()]
+    pieces = [*BERT_SPECIAL, *signs, *(f"##{sign}" for sign in signs)]
+    for piece in sorted(found, key=found.get):
+        if piece.removeprefix("Ġ").isascii():
+            pieces.append(piece[1:] if piece.startswith("Ġ") else f"##{piece}")
+    pieces = [piece for piece in dict.fromkeys(pieces) if piece][:vocabulary_size]
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    wordpiece = BertWordPieceTokenizer(vocabulary, lowercase=True)
+    return BertTokenizerFast(tokenizer_object=wordpiece._tokenizer, model_max_length=LONGEST_TEXT)
+
+
+def gpt2_tokenizer(
+    lines: Iterable[str], vocabulary_size: int = VOCABULARY_SIZE
+) -> PreTrainedTokenizerBase:
+    """A tokenizer for GPT-2, whose only special token ends a text."""
+    trained = train_byte_bpe(lines, GPT2_SPECIAL, vocabulary_size)
+    return GPT2TokenizerFast(tokenizer_object=trained, model_max_length=LONGEST_TEXT)
 
 
 def t5_tokenizer(
