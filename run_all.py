@@ -26,7 +26,8 @@ from mvp_skill.scales import settings, study_settings
 HERE = Path(__file__).resolve().parent
 NOTEBOOKS = HERE / "notebooks"
 METHODS = ("mlp_ft", "mvp")
-# Defences cost as much as all else; at the mini scale only the first task has them.
+# Defences cost as much as all else. At the mini scale only the first task has them, and fewer tasks
+# and seeds are looked at.
 UNDEFENDED = "mlp_ft, mvp"
 
 
@@ -54,23 +55,34 @@ def victims_of(scale: str) -> list[Run]:
 
 def studies_of(scale: str) -> list[Run]:
     """The experiments that compare many victims, which they share: notebooks 13 to 19."""
-    study = study_settings(scale)
-    fewer = {"VICTIMS": UNDEFENDED} if scale == "mini" else {}
-    main = [
-        Run("13_main_table", {"TASKS": task} | (fewer if task != study.ablations[0] else {}))
-        for task in study.tasks
-    ]
+    study, is_mini = study_settings(scale), scale == "mini"
     one, two = {"TASKS": study.ablations[0]}, {"TASKS": ", ".join(study.ablations)}
     return [
-        *main,
+        *main_tables(scale),
         Run("15_why_does_mvp_help", two | {"UNTRAINED_TASKS": study.ablations[-1]}),
-        Run("16_templates_and_label_words", two),
+        Run("16_templates_and_label_words", one if is_mini else two),
         Run("17_sample_efficiency", one | {"SIZES": ", ".join(map(str, study.sizes))}),
         Run("14_adversarial_training", one),
         Run("18_other_attacks", one),
         Run("19_out_of_distribution"),
         Run("20_what_does_it_cost", one),
     ]
+
+
+def main_tables(scale: str) -> list[Run]:
+    """Notebook 13: every task with the scale's backbone, one task with each of the others."""
+    study = study_settings(scale)
+    fewer = {"VICTIMS": UNDEFENDED} if scale == "mini" else {}
+    first = study.ablations[0]
+    usual = [
+        Run("13_main_table", {"TASKS": task} | (fewer if task != first else {}))
+        for task in study.tasks
+    ]
+    others = [
+        Run("13_main_table", {"TASKS": first, "BACKBONE": backbone, "VICTIMS": UNDEFENDED})
+        for backbone in study.other_backbones
+    ]
+    return usual + others
 
 
 def arguments_of(line: list[str] | None) -> argparse.Namespace:

@@ -50,6 +50,7 @@ def load_backbone(
             use_safetensors=bool(_weight_files(folder)),
             dtype="float32",  # transformers 5 would otherwise take the file's own precision
             output_loading_info=True,
+            **_attention(name_or_folder),
             **_LOCAL,
         )
     _check_nothing_is_random(folder, kind, loading)
@@ -74,8 +75,15 @@ def untrained_backbone(
         torch.manual_seed(seed)
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **_LOCAL)
         config = transformers.AutoConfig.from_pretrained(folder, **_LOCAL)
-        model = getattr(transformers, KINDS[kind]).from_config(config, dtype=torch.float32)
+        model = getattr(transformers, KINDS[kind]).from_config(
+            config, dtype=torch.float32, **_attention(name_or_folder)
+        )
     return model.eval(), tokenizer
+
+
+def _attention(name_or_folder: str | Path) -> dict[str, str]:
+    """Fused attention, unless the model is so small that it slows training down on a CPU."""
+    return {"attn_implementation": "eager"} if str(name_or_folder) in SHIPPED else {}
 
 
 def model_type_of(name_or_folder: str | Path) -> str:

@@ -26,6 +26,8 @@ LOCATION = "OUT"  # where results go; the one parameter that changes no result
 IN_THE_NAME = ("TASK", "TASKS", "METHOD", "BACKBONE", "ATTACK")
 # Lists in a study.
 COMPARED = ("TASKS", "VICTIMS", "ATTACKS", "SEEDS", "SIZES", "DOMAINS", "VARIATIONS")
+COMPARED += ("UNTRAINED_TASKS", "UNTRAINED_EPOCHS", "UNTRAINED_LEARNING_RATE")
+COMPARED += ("UNTRAINED_BATCH_SIZE",)
 DEFAULT_SCALE = "mini"
 # Parameters that may be paths.
 PATHS = ("DATA_DIR", "BACKBONE", "NEIGHBOURS", "ENCODER", "MASKED_LM", "FILLED_SHEETS")

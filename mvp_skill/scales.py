@@ -37,6 +37,8 @@ class Scale:
     """Settings of training objectives that are not their own defaults, by objective."""
     ablations: tuple[str, ...] = ()
     """Tasks of the experiments about causes; the first is that of experiments with one task."""
+    other_backbones: tuple[str, ...] = ()
+    """Of other architectures, with which the main comparison is made again."""
     sizes: tuple[int, ...] = ()
     """Training examples at which sample efficiency is looked at."""
 
@@ -125,6 +127,7 @@ STUDIES: dict[str, Scale] = {
         seeds=(0, 1, 2),
         objectives={"amda": {"num_adv": 30}},
         ablations=("mini_films", "mini_news"),
+        other_backbones=("mini-bert", "mini-gpt2"),
         sizes=(25, 100, 300),
     ),
     "small": replace(
@@ -132,12 +135,14 @@ STUDIES: dict[str, Scale] = {
         seeds=(0, 1, 2),
         objectives={"amda": {"num_adv": 200}},
         ablations=("sst2", "ag_news"),
+        other_backbones=("google-bert/bert-base-uncased", "openai-community/gpt2"),
         sizes=(250, 500, 1000, 2000, 4000),
     ),
     "paper": replace(
         _PAPER,
         tasks=("sst2", "ag_news", "boolq", "mrpc", "dbpedia"),
         ablations=("boolq", "ag_news"),
+        other_backbones=("google-bert/bert-base-uncased", "openai-community/gpt2"),
         sizes=(500, 1000, 2000, 4000, 9427),
     ),
 }

@@ -87,7 +87,14 @@ def test_the_plan_trains_before_it_attacks_and_ends_with_the_results(scale):
 def test_the_plan_has_every_experiment_and_a_main_table_per_task(scale):
     runs = run_all.runs_of(scale)
     main = [run for run in runs if run.notebook == "13_main_table"]
-    assert [run.parameters["TASKS"] for run in main] == list(STUDIES[scale].tasks)
+    study = STUDIES[scale]
+    own = [run.parameters for run in main if "BACKBONE" not in run.parameters]
+    assert [given["TASKS"] for given in own] == list(study.tasks)
+    others = [run.parameters for run in main if "BACKBONE" in run.parameters]
+    assert [given["BACKBONE"] for given in others] == list(study.other_backbones)
+    assert {(given["TASKS"], given["VICTIMS"]) for given in others} == {
+        (study.ablations[0], "mlp_ft, mvp")
+    }
     planned = {run.notebook for run in runs}
     there = {path.stem for path in run_all.NOTEBOOKS.glob("*.ipynb")}
     assert there - planned == {"01_pretrain_mini_models"}
