@@ -108,7 +108,7 @@ def test_a_hub_id_from_the_cache(tiny_backbone, tmp_path, monkeypatch):
 )
 def test_unknown_names_are_refused_with_the_allowed_ones(name, no_model_is_built):
     with pytest.raises(
-        BadInput, match="mini-roberta, mini-t5, a folder with a checkpoint, or a hub"
+        BadInput, match="mini-roberta, mini-bert, mini-gpt2, mini-t5, a folder with a checkpoint, "
     ):
         load_backbone(name)
 

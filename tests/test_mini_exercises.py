@@ -8,6 +8,7 @@ import pytest
 from mvp_skill.mini import corpus, ethics, exercises, facts, lexicon
 from mvp_skill.mini.author import Author, OutOfWords, split_of
 from mvp_skill.mini.curriculum import CHUNK, CURRICULA, Stage
+from mvp_skill.mini.dice import Dice
 from mvp_skill.mini.grammar import sets_of
 from mvp_skill.mini.oracle import words_of
 from mvp_skill.mini.tokenizers import LONGEST_TEXT
@@ -192,6 +193,18 @@ def test_a_document_is_of_a_kind_of_its_stage():
     texts = list(corpus.documents(40, stages=stages))
     assert all(text.startswith("in pairs: ") for text in texts[:20])
     assert not any(text.startswith(("in pairs: ", "you need")) for text in texts[20:])
+
+
+@pytest.mark.parametrize("kind", sorted(corpus.LABEL_WORDS))
+def test_a_texts_label_and_its_words_fall_by_different_dice(kind, monkeypatch):
+    """With one dice for both the label could be read off the first choice of words."""
+    seeds, made = [], Dice.__init__
+    monkeypatch.setattr(Dice, "__init__", lambda dice, seed: seeds.append(seed) or made(dice, seed))
+    for number in range(20):
+        seeds.clear()
+        corpus.document(number, stages=(Stage(math.inf, {kind: 1}),))
+        assert len(seeds) >= 3  # of the kind, of the label, of the text
+        assert len(set(seeds)) == len(seeds)
 
 
 @pytest.mark.parametrize("stage", CURRICULA["comparing"], ids=lambda stage: str(stage.end))

@@ -188,7 +188,8 @@ def document(
     for attempt in range(100):
         try:
             author = Author(f"{name}/{attempt}", split, rare_words=True)
-            return written(kind, author, stage.easy, name)
+            # The text has a dice of its own: what the label fell on must not show in its words.
+            return written(kind, author, stage.easy, f"{name}/{attempt}/text")
         except OutOfWords:  # a short phrase has few wordings; another one is written
             continue
     raise RuntimeError(f"{kind}: no wording found for split {split!r}")
