@@ -132,6 +132,8 @@ def test_conditions_are_trained_as_the_scale_and_their_victim_say(tmp_path):
         ({"TASKS": "sst2", "DATA_DIR": "nowhere"}, "nowhere"),
         ({"SCALE": "minni"}, "Unknown scale"),
         ({"BACKBONE": "no/such/folder"}, "no/such/folder"),
+        # AMDA attacks in training, whatever attack it is measured by.
+        ({"VICTIMS": "amda", "ATTACKS": "misspelling", "NEIGHBOURS": "no/file"}, "no/file"),
     ],
 )
 def test_bad_input_is_refused_before_any_work(tmp_path, parameters, message):
