@@ -125,13 +125,16 @@ def typed_overrides(
 ) -> dict[str, Any]:
     """NAME VALUE pairs from the command line, each with the type of the notebooks' default.
 
+    Where some notebook has text it stays text: "0, 1" is for all what a single 0 is for others.
+
     planned   the runs they are meant for, before overrides
     folder    where relative paths were typed: notebooks run in another one
     raises    BadInput for a name that none of these runs' notebooks has, or a value of another type
     """
     defaults: dict[str, Any] = {}
     for run in planned:
-        defaults |= notebook_defaults(run.source)
+        texts = {name: value for name, value in defaults.items() if isinstance(value, str)}
+        defaults |= notebook_defaults(run.source) | texts
     typed = {}
     for name, text in pairs:
         if name == "SCALE" or name == LOCATION:

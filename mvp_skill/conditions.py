@@ -26,6 +26,8 @@ class Making:
     objective: str = "clean"
     pretrained: bool = True
     training_templates: str = "all"
+    attacked_by: str | None = None
+    """The attack whose successes join the training data."""
 
 
 VICTIMS: dict[str, Making] = {
@@ -35,7 +37,7 @@ VICTIMS: dict[str, Making] = {
     "mvp_adv": Making("mvp", objective="perturbation"),
     "freelb": Making("mlp_ft", objective="freelb"),
     "infobert": Making("mlp_ft", objective="infobert"),
-    "amda": Making("mlp_ft", objective="amda"),
+    "amda": Making("mlp_ft", objective="amda", attacked_by="textfooler"),
     "lpft_dense": Making("lpft_dense"),
     "projectcls": Making("projectcls"),
     "lpft_sparse": Making("lpft_sparse"),

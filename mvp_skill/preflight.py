@@ -71,7 +71,8 @@ def check_study(parameters: Mapping[str, Any]) -> None:
     for task in tasks:
         for method in methods or [None]:
             check_parameters(alone | {"TASK": task, "METHOD": method})
-    for attack in names_of(parameters.get("ATTACKS")):
+    in_training = [making_of(name).attacked_by for name in victims]
+    for attack in dict.fromkeys([*names_of(parameters.get("ATTACKS")), *filter(None, in_training)]):
         check_parameters(alone | {"ATTACK": attack})
     for seed in seeds:
         _check_seed(seed)

@@ -202,10 +202,9 @@ class Study:
         return rows
 
     def _trained(self, condition: Condition) -> tuple[Victim, TrainLog]:
-        attacker = None
-        if condition.making.objective == "amda":
-            task = task_named(condition.task)
-            attacker = RecipeAttacker("textfooler", task, self.resources("textfooler"))
+        attacker, recipe = None, condition.making.attacked_by
+        if recipe is not None:
+            attacker = RecipeAttacker(recipe, task_named(condition.task), self.resources(recipe))
         with self._locked(condition) as folder:
             return train_or_load(
                 folder / "victim",

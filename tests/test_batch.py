@@ -188,6 +188,16 @@ def test_an_override_has_the_type_of_the_default(folders, name, text, value):
     assert typed == {name: value} and type(typed[name]) is type(value)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_list_of_seeds_fits_though_one_notebook_has_a_single_number(folders, turned):
+    for name, default in (("16_one", "0"), ("17_more", '"0, 1"'), ("18_any", "None")):
+        write_notebook(folders[0], name, parameters=PARAMETERS + f"\nSEEDS = {default}")
+    runs = [Run("17_more"), Run("18_any"), Run("16_one")]
+    planned = plan(runs[::-1] if turned else runs, *folders)
+    for text in ("0,1,2", "2"):
+        assert typed_overrides([("SEEDS", text)], planned, Path()) == {"SEEDS": text}
+
+
 def test_folders_are_meant_from_where_they_were_typed(folders, tmp_path):
     planned = plan([Run("13_knobs")], *folders)
     typed = typed_overrides([("DATA_DIR", "data/../sst2")], planned, tmp_path)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from mvp_skill.attack_recipes import RECIPES
 from mvp_skill.conditions import VICTIMS, Condition, grid, names_of, numbers_of
 from mvp_skill.errors import BadInput
 from mvp_skill.legends import METHOD_NAMES
@@ -18,6 +19,7 @@ def test_every_victim_can_be_built_trained_and_named():
     for name, making in VICTIMS.items():
         assert making.method in METHODS and making.objective in OBJECTIVES, name
         assert making.pretrained or making.method in UNTRAINED, name
+        assert (making.objective == "amda") == (making.attacked_by in RECIPES), name
         assert name in METHOD_NAMES, name
 
 

@@ -75,6 +75,9 @@ def test_a_log_has_the_rows_of_the_attack_and_what_was_attacked(measured):
     assert log.to_frame().equals(made.attack(MLP_FT, "textfooler"))
     assert (log.parameters["task"], log.parameters["recipe"]) == ("mini_films", "textfooler")
     assert AttackLog.read(log.path).records == log.records
+    first = made.data("mini_films")["test"][:3]  # the first test examples, in order
+    assert [record["texts"] for record in log.records] == first["texts"]
+    assert [record["label"] for record in log.records] == first["label"]
 
 
 def test_an_attack_with_other_options_has_a_log_of_its_own(measured):
@@ -132,6 +135,8 @@ def test_conditions_are_trained_as_the_scale_and_their_victim_say(tmp_path):
         ({"TASKS": "sst2", "DATA_DIR": "nowhere"}, "nowhere"),
         ({"SCALE": "minni"}, "Unknown scale"),
         ({"BACKBONE": "no/such/folder"}, "no/such/folder"),
+        # AMDA attacks in training, whatever attack it is measured by.
+        ({"VICTIMS": "amda", "ATTACKS": "misspelling", "NEIGHBOURS": "no/file"}, "no/file"),
     ],
 )
 def test_bad_input_is_refused_before_any_work(tmp_path, parameters, message):
