@@ -13,7 +13,6 @@ from mvp_skill.metrics import wilson_interval
 if TYPE_CHECKING:
     from pandas import Series
 
-RULE = "lower end of the 95 % interval of clean accuracy above the constant guess"
 UNKNOWN = "–"
 
 
