@@ -4,6 +4,7 @@
     victims   `attacked_victims(runs)`: a row per victim under attack, so of one seed
     means     `over_seeds(victims)`: a row per GROUP, averaged over its seeds
 
+A scale's tables are about one backbone, `own_backbone`; `other_backbones` has the others.
 `paper_numbers` has what was published; `reported` puts it beside the means.
 """
 
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mvp_skill.errors import BadInput
+from mvp_skill.learnt import learnt
+from mvp_skill.scales import STUDIES
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -25,12 +28,15 @@ PAPER_NUMBERS = Path(__file__).with_name("paper_numbers.csv")
 PAPER_COLUMNS = ("paper", "table", "task", "backbone", "method", "attack", "metric", "value")
 PAPER_COLUMNS += ("source", "note")
 SETTING = ("backbone", "variant", "attack")
+# Of a victim's row without an attack, which is about the whole test split.
+WHOLE = {"clean_acc": "test_acc", "n": "n_test", "constant_guess": "constant_guess"}
 
 
 def attacked_victims(runs: "DataFrame") -> "DataFrame":
     """One row per victim that was attacked: GROUP, seed, n (attacked examples) and METRICS.
 
-    A metric that a run could not have (the oracle's share without a success) is NaN.
+    A metric that a run could not have (the oracle's share without a success) is NaN. Of its whole
+    test split: test_acc, n_test and constant_guess.
     """
     import pandas
 
@@ -38,12 +44,17 @@ def attacked_victims(runs: "DataFrame") -> "DataFrame":
     rows = runs[(runs["notebook"] == MAIN_TABLE) & runs["method"].notna()].copy()
     for key in GROUP:
         rows[key] = rows[key].fillna("").astype(str)
-    for key in ("backbone", "variant"):  # of paths, what tells people something
-        rows[key] = [re.sub(r"(^|=)[^ =]*[\\/]", r"\1", text) for text in rows[key]]
+    for key in ("backbone", "variant"):
+        rows[key] = rows[key].map(without_folders)
     options = {"columns": "metric", "values": "value", "aggfunc": "last", "sort": False}
-    wide = rows.pivot_table(index=keys, **options).reindex(columns=["n", *METRICS])
+    wide = rows.pivot_table(index=keys, **options).reindex(
+        columns=["n", *METRICS, "constant_guess"]
+    )
     wide = wide.apply(pandas.to_numeric).rename_axis(columns=None).reset_index()
-    return wide[wide["robust_acc"].notna()].reset_index(drop=True)
+    on = ["task", "backbone", "variant", "method", "seed"]
+    whole = wide.loc[wide["attack"] == "none", [*on, *WHOLE]].rename(columns=WHOLE)
+    attacked = wide[wide["robust_acc"].notna()].drop(columns="constant_guess")
+    return attacked.merge(whole, on=on, how="left")
 
 
 def over_seeds(victims: "DataFrame") -> "DataFrame":
@@ -52,17 +63,24 @@ def over_seeds(victims: "DataFrame") -> "DataFrame":
     n          attacked examples per seed (the fewest, if seeds differ)
     n_seeds    how many seeds; with one the standard deviations are NaN
     *_std      of the sample: the squares are divided by n_seeds - 1
+    learnt     whether the victim has learnt the task; <NA> where the runs do not say
     """
     groups = victims.groupby(list(GROUP), sort=False)
     means = groups.agg(n=("n", "min"), n_seeds=("seed", "nunique"))
     means = means.astype({"n": int}).join(groups[list(METRICS)].mean())
-    return means.join(groups[list(METRICS)].std().add_suffix("_std")).reset_index()
+    means = means.join(groups[list(METRICS)].std().add_suffix("_std"))
+    whole = groups.agg(
+        acc=("test_acc", "mean"), n=("n_test", "min"), guess=("constant_guess", "max")
+    )
+    means["learnt"] = learnt(whole["acc"], whole["n"], whole["guess"]).to_numpy()
+    return means.astype({"learnt": "boolean"}).reset_index()
 
 
 def gains(means: "DataFrame", one: str = "mvp", other: str = "mlp_ft") -> "DataFrame":
     """What one method has more than another, for each setting in which both were attacked.
 
-    returns   task, backbone, variant, attack, clean_gain, robust_gain, n, n_seeds (of the fewer)
+    returns   task, backbone, variant, attack, clean_gain, robust_gain, n, n_seeds (of the fewer),
+              learnt (whether both have learnt the task)
     """
     where = list(GROUP[:-1])
     ours, theirs = (means[means["method"] == method] for method in (one, other))
@@ -71,7 +89,29 @@ def gains(means: "DataFrame", one: str = "mvp", other: str = "mlp_ft") -> "DataF
         both[f"{kind}_gain"] = both[f"{kind}_acc"] - both[f"{kind}_acc_other"]
     for count in ("n", "n_seeds"):
         both[count] = both[[count, f"{count}_other"]].min(axis=1)
-    return both[[*where, "clean_gain", "robust_gain", "n", "n_seeds"]]
+    both["learnt"] &= both["learnt_other"]
+    return both[[*where, "clean_gain", "robust_gain", "n", "n_seeds", "learnt"]]
+
+
+def own_backbone(backbones: "Series", scale: str) -> str:
+    """Of the backbones that runs had, the one that the scale's tables are about.
+
+    The scale's own; where no run had it (folders of checkpoints go by names of their own), the
+    commonest.
+    """
+    own = without_folders(STUDIES[scale].backbone)
+    found = backbones.dropna().map(without_folders)
+    return own if found.empty or (found == own).any() else str(found.mode()[0])
+
+
+def runs_with(runs: "DataFrame", backbone: str) -> "DataFrame":
+    """The rows of `load_runs` with this backbone, or about none."""
+    return runs[runs["backbone"].fillna(backbone).map(without_folders) == backbone]
+
+
+def without_folders(text: str) -> str:
+    """Of paths, what tells people something: "encoder=/a/minilm" as "encoder=minilm"."""
+    return re.sub(r"(^|=)[^ =]*[\\/]", r"\1", text)
 
 
 def label_kept_robust_acc(victims: "DataFrame") -> "Series":

@@ -9,8 +9,15 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mvp_skill.comparison import MAIN_TABLE, attacked_victims, over_seeds
+from mvp_skill.comparison import (
+    MAIN_TABLE,
+    attacked_victims,
+    over_seeds,
+    own_backbone,
+    runs_with,
+)
 from mvp_skill.files import read_json, write_atomically
+from mvp_skill.other_backbones import backbone_cells, backbone_claim, backbone_gains
 from mvp_skill.readme_facts import duration, markdown, mini_models, mini_world, scales, size
 from mvp_skill.reported import paper_claims, verdicts
 from mvp_skill.results import VERDICTS, load_claims, load_runs
@@ -76,27 +83,40 @@ def figure(record: Path) -> str:
 
 
 def results(record: Path) -> str:
-    """The main table of each scale that has attacked victims."""
+    """The main table of each scale that has attacked victims, and of its other backbones."""
     rows, parts = load_rows(record, MAIN_TABLE), []
     for scale in SCALES if len(rows) else ():
         found = cells(rows[rows["scale"] == scale])
         if len(found):
-            shown = tall_table(found)
-            backbone = ", ".join(dict.fromkeys(found["backbone"]))
-            lead = f"Scale `{scale}` ({backbone}), accuracy in per cent, mean ± standard deviation"
-            lead += f" over seeds ({counted(found)}):"
-            parts.append(f"{lead}\n\n{markdown(list(shown), shown.to_numpy().tolist())}")
+            own = own_backbone(found["backbone"], scale)
+            lead = f"Scale `{scale}` ({own}), accuracy in per cent, mean ± standard deviation"
+            parts.append(_table(found[found["backbone"] == own], f"{lead} over seeds"))
+            if len(others := backbone_cells(found, scale)):
+                parts.append(_table(others, "Other backbones"))
     return "\n\n".join(parts) or NOT_YET
 
 
+def _table(found: "DataFrame", lead: str) -> str:
+    shown = tall_table(found)
+    return f"{lead} ({counted(found)}):\n\n{markdown(list(shown), shown.to_numpy().tolist())}"
+
+
 def claims(record: Path) -> str:
-    """Claim, notebook, criterion and verdict: those over all runs, then those of single ones."""
-    means = _means(record, _scale(record))
+    """Claim, notebook, criterion and verdict: those over all runs, then those of single ones.
+
+    But for the claim on other backbones, they are about the scale's own.
+    """
+    scale = _scale(record)
+    runs, means = load_runs(record), _means(record, scale)
+    own = own_backbone(means["backbone"], scale)
+    found = paper_claims(means[means["backbone"] == own])
+    found += [backbone_claim(backbone_gains(runs[runs["scale"] == scale], means, own), own)]
     rows = [
-        [found["claim"], RESULTS_NOTEBOOK[:2], found["criterion"], VERDICTS[found["holds"]]]
-        for found in paper_claims(means)
+        [one["claim"], RESULTS_NOTEBOOK[:2], one["criterion"], VERDICTS[one["holds"]]]
+        for one in found
     ]
-    recorded = load_claims(record)
+    kept = runs_with(runs, own)[["notebook", "run_id"]].drop_duplicates()
+    recorded = load_claims(record).merge(kept)
     recorded = verdicts(recorded[recorded["notebook"] != RESULTS_NOTEBOOK])
     rows += [
         [row.claim, row.notebook[:2], row.criterion, row.verdict] for row in recorded.itertuples()
@@ -161,8 +181,10 @@ def _drawn(record: Path) -> "DataFrame":
     rows = load_rows(record, MAIN_TABLE)
     if rows.empty:
         return rows
-    found = cells(rows[rows["scale"] == _scale(record)])
-    return found[(found["variant"] == "") & (found["backbone"] == found["backbone"].iloc[0])]
+    scale = _scale(record)
+    found = cells(rows[rows["scale"] == scale])
+    own = own_backbone(found["backbone"], scale)
+    return found[(found["variant"] == "") & (found["backbone"] == own)]
 
 
 def _means(record: Path, scale: str) -> "DataFrame":

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 IN_BATCH = "MVP_SKILL_IN_BATCH"  # set by the driver: it renames, after papermill's last save
 KEY_COLUMNS = ("task", "backbone", "method", "attack", "seed")
 COLUMNS = ("notebook", "run_id", "scale", "variant", *KEY_COLUMNS, "metric", "value")
-VERDICTS = {True: "holds", False: "does not hold", None: "not run"}
+VERDICTS = {True: "holds", False: "does not hold", None: "left open"}
 RATES = ("_acc", "_rate", "_fraction", "_share")
 
 
@@ -140,7 +140,7 @@ def save_run(
 
 
 def claim(text: str, criterion: str, holds: bool | None) -> dict[str, Any]:
-    """A claim of a paper with its verdict: holds, does not hold, or None for not run."""
+    """A claim of a paper with its verdict: holds, does not hold, or None for left open."""
     if holds not in VERDICTS:
         raise BadInput(f"The verdict on {text!r} must be True, False or None, not {holds!r}.")
     return {"claim": text, "criterion": criterion, "holds": None if holds is None else bool(holds)}

@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
 
 from mvp_skill.errors import BadInput
 from mvp_skill.legends import colour, name
@@ -37,9 +38,11 @@ def robustness_by_task(found: "DataFrame", chance: Mapping[str, float] | None = 
     tasks, victims = (list(dict.fromkeys(found[column])) for column in ("task", "method"))
     down, across = -(-len(tasks) // ACROSS), min(ACROSS, len(tasks))
     width, height = 3.0 + (5.0 if across == 1 else 3.6) * across, 0.5 + 3.3 * down
-    # By hand: the constrained layout gives up on two rows with a legend beside them.
+    # By hand: the constrained layout gives up on two rows with a legend beside them. And not
+    # layout="none", for which the style's layout comes back once the figure has been saved.
+    by_hand = PlaceHolderLayoutEngine(adjust_compatible=True, colorbar_gridspec=True)
     figure, axes = plt.subplots(
-        down, across, figsize=(width, height), sharey=True, squeeze=False, layout="none"
+        down, across, figsize=(width, height), sharey=True, squeeze=False, layout=by_hand
     )
     inner = {"left": 0.8 / width, "right": 1 - 2.3 / width}
     inner |= {"bottom": 0.45 / height, "top": 1 - 0.35 / height}

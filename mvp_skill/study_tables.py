@@ -1,6 +1,7 @@
 """Tables of studies: from one row per victim and attack to the layout of the paper's tables.
 
-rows     `Study.measure(...)`: a row per condition and attack
+rows     `Study.measure(...)`: a row per condition and attack; with a column `constant_guess`, the
+         tables also say who has learnt the task
 cells    `cells(rows)`: a row per cell of a table, averaged over its seeds
 table    `robustness_table(cells)`: victims down, tasks and attacks across, "92.1 ± 0.3"
 """
@@ -8,12 +9,15 @@ table    `robustness_table(cells)`: victims down, tasks and attacks across, "92.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mvp_skill.learnt import in_words, learnt
 from mvp_skill.run_folders import run_folders
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-CELL = ("task", "backbone", "variant", "method", "attack")
+VICTIM = ("task", "backbone", "variant", "method")
+CELL = (*VICTIM, "attack")
+LEARNT = "learnt"  # the column of a table that says who has learnt the task
 ROWS_FILE = "rows.csv"
 ATTACK_NAMES = {
     "none": "clean",
@@ -35,6 +39,7 @@ def cells(rows: "DataFrame", metric: str = "robust_acc") -> "DataFrame":
     std         of the sample of seeds; NaN with one seed
     low, high   95 % Wilson interval for the n examples of one seed
     n           examples per seed, the fewest if seeds differ
+    learnt      whether the victim has learnt the task; only where `rows` has `constant_guess`
     """
     from mvp_skill.metrics import wilson_interval
 
@@ -53,7 +58,8 @@ def cells(rows: "DataFrame", metric: str = "robust_acc") -> "DataFrame":
     ends = [
         wilson_interval(round(v * n), int(n)) for v, n in zip(found.value, found.n, strict=True)
     ]
-    return found.assign(low=[low for low, _ in ends], high=[high for _, high in ends])
+    found = found.assign(low=[low for low, _ in ends], high=[high for _, high in ends])
+    return _with_learnt(found, rows) if "constant_guess" in rows else found
 
 
 def robustness_table(found: "DataFrame", down: tuple[str, ...] = ("method",)) -> "DataFrame":
@@ -63,14 +69,10 @@ def robustness_table(found: "DataFrame", down: tuple[str, ...] = ("method",)) ->
     down     columns that name a row of the table, such as ("backbone", "method")
     returns  texts such as "92.1 ± 0.3"; a dash where nothing was measured
     """
-    from mvp_skill.legends import name as method_name
-
-    shown = found.assign(
-        text=[in_per_cent(v, s) for v, s in zip(found["value"], found["std"], strict=True)],
-        method=found["method"].map(method_name),
-        attack=found["attack"].map(lambda attack: ATTACK_NAMES.get(attack, attack)),
-    )
+    shown = _as_texts(found).replace({"attack": ATTACK_NAMES})
+    tasks = list(dict.fromkeys(shown["task"]))
     columns = list(dict.fromkeys(zip(shown["task"], shown["attack"], strict=True)))
+    columns = sorted(columns, key=lambda column: tasks.index(column[0]))
     order = list(dict.fromkeys(zip(*(shown[name] for name in down), strict=True)))
     wide = shown.set_index([*down, "task", "attack"])["text"].unstack(["task", "attack"])
     wide = wide.reindex(columns=columns).fillna("–")
@@ -80,14 +82,9 @@ def robustness_table(found: "DataFrame", down: tuple[str, ...] = ("method",)) ->
 
 def tall_table(found: "DataFrame") -> "DataFrame":
     """The same cells with a row per task and victim and a column per attack, for narrow pages."""
-    from mvp_skill.legends import name as method_name
-
-    shown = found.assign(
-        text=[in_per_cent(v, s) for v, s in zip(found["value"], found["std"], strict=True)],
-        method=found["method"].map(method_name),
-    )
+    shown = _as_texts(found)
     keys = ["task", *[c for c in ("backbone", "variant") if found[c].nunique() > 1], "method"]
-    attacks = list(dict.fromkeys(found["attack"]))
+    attacks = list(dict.fromkeys(shown["attack"]))
     wide = shown.pivot(index=keys, columns="attack", values="text")[attacks].fillna("–")
     wide = wide.loc[list(dict.fromkeys(zip(*(shown[key] for key in keys), strict=True)))]
     return wide.rename(columns=ATTACK_NAMES).rename_axis(columns=None).reset_index()
@@ -134,6 +131,30 @@ def load_rows(root: str | Path, notebook: str) -> "DataFrame":
         return pandas.DataFrame()
     rows = pandas.concat(found, ignore_index=True)
     return rows.assign(variant=rows["variant"].astype(object).fillna(""))
+
+
+def _with_learnt(found: "DataFrame", rows: "DataFrame") -> "DataFrame":
+    """The cells with `learnt`, which is about a victim and so the same in all cells of it."""
+    guesses = rows.groupby(list(VICTIM), sort=False)["constant_guess"].first().reset_index()
+    clean = found[found["attack"] == "none"].merge(guesses, on=list(VICTIM))
+    clean[LEARNT] = learnt(clean["value"], clean["n"], clean["constant_guess"])
+    return found.merge(clean[[*VICTIM, LEARNT]], on=list(VICTIM), how="left")
+
+
+def _as_texts(found: "DataFrame") -> "DataFrame":
+    """Cells with `text` and people's names; "learnt" is one more cell of each victim."""
+    import pandas
+
+    from mvp_skill.legends import name as method_name
+
+    shown = found.assign(
+        text=[in_per_cent(v, s) for v, s in zip(found["value"], found["std"], strict=True)],
+        method=found["method"].map(method_name),
+    )
+    if LEARNT not in found:
+        return shown
+    once = shown.drop_duplicates(list(VICTIM))
+    return pandas.concat([shown, once.assign(attack=LEARNT, text=in_words(once[LEARNT]))])
 
 
 def _span(counts: "Series") -> str:

@@ -9,6 +9,7 @@ from mvp_skill.files import write_json
 from mvp_skill.study_tables import ROWS_FILE
 
 CLEAN = 0.95
+GUESS = 0.5
 
 
 def write_run(root: Path, notebook: str, run_id: str, parameters: dict, metrics, **record) -> Path:
@@ -49,18 +50,33 @@ def attack_row(method: str, robust_acc: float, n: int = 200, kept: float | None 
     }
 
 
+def whole_row(method: str, clean_acc: float = CLEAN, guess: float = GUESS) -> dict:
+    """What 13_main_table records for one victim on its whole test split, nothing attacked."""
+    row = {"method": method, "attack": "none", "n": 300, "clean_acc": clean_acc}
+    return row | {"constant_guess": guess}
+
+
 def write_attack(root: Path, task: str, seed: int, mlp_ft: float, mvp: float, **given) -> Path:
-    """A run of 13_main_table on one task and seed; `others` are robust accuracies by method."""
+    """A run of 13_main_table on one task and seed.
+
+    given     `others`: robust accuracies of other victims; `clean`: clean accuracies by victim on
+              the whole test split; `half_width` of the recorded interval of the paired gain
+    """
     scale = given.pop("scale", "mini")
     options = {name: given.pop(name) for name in ("n", "kept") if name in given}
     found = {"mlp_ft": mlp_ft, "mvp": mvp} | given.pop("others", {})
+    clean, half = given.pop("clean", {}), given.pop("half_width", 0.05)
     keys = {"task": task, "seed": seed, "attack": "textfooler"}
-    rows = [keys | attack_row(method, robust, **options) for method, robust in found.items()]
+    rows = [keys | whole_row(method, clean.get(method, CLEAN)) for method in found]
+    rows += [keys | attack_row(method, robust, **options) for method, robust in found.items()]
     parameters = {"SCALE": scale, "TASKS": task, "SEEDS": seed}
     parameters |= {"BACKBONE": given.pop("backbone", None), "N_TRAIN": given.pop("n_train", None)}
-    run_id = f"{scale}-{task}-s{seed}-{parameters['N_TRAIN']}"
-    pair = {"robust_acc_gain": mvp - mlp_ft, "n": 200}
+    backbone = parameters["BACKBONE"] or "mini-roberta"
+    run_id = f"{scale}-{task}-s{seed}-{parameters['N_TRAIN']}-{Path(backbone).name}"
+    gain, name = mvp - mlp_ft, "robust_acc_gain_over_mlp_ft"
+    pair = {"task": task, "method": "mvp", "attack": "all", name: gain, "n": 200, "n_seeds": 1}
+    pair |= {f"{name}_low": gain - half, f"{name}_high": gain + half}
     folder = write_run(root, MAIN_TABLE, run_id, parameters, [*rows, pair], **given)
-    columns = {"backbone": parameters["BACKBONE"] or "mini-roberta", "variant": ""}
+    columns = {"backbone": Path(backbone).name, "variant": ""}
     pandas.DataFrame(rows).assign(**columns).to_csv(folder / ROWS_FILE, index=False)
     return folder

@@ -219,6 +219,54 @@ def test_claims_on_defences_compare_with_the_best_of_them(tmp_path, others, beat
     assert holds(means, "Adversarial training makes") is (None if helped is None else False)
 
 
+@pytest.mark.parametrize(
+    ("unlearnt", "robust", "substantial"),
+    [
+        (set(), False, False),
+        ({"mini_questions"}, True, True),  # its gain of a guess over a guess does not count
+        ({"mini_films"}, False, False),
+        ({"mini_films", "mini_questions"}, None, None),
+    ],
+)
+@pytest.mark.parametrize("victim", ["mlp_ft", "mvp"])
+def test_only_tasks_that_both_have_learnt_are_compared(
+    tmp_path, unlearnt, robust, substantial, victim
+):
+    for task, pair in {"mini_films": (0.6, 0.7), "mini_questions": (0.5, 0.45)}.items():
+        clean = {victim: 0.53} if task in unlearnt else {}
+        write_attack(tmp_path, task, 0, *pair, clean=clean)
+    means = means_of(tmp_path)
+    assert holds(means, "MVP is more robust than MLP-FT on every task") is robust
+    assert holds(means, "The gain in robustness is substantial") is substantial
+    assert holds(means, "Robustness does not cost") is (None if robust is None else True)
+    beside = reported.beside_paper(means).query("metric == 'robust_acc_gain'")
+    assert len(beside) == (robust is not None)
+
+
+@pytest.mark.parametrize(("unlearnt", "expected"), [("amda", None), ("mvp", None), ("x", False)])
+def test_the_claim_on_defences_needs_all_compared_to_have_learnt(tmp_path, unlearnt, expected):
+    others = {"freelb": 0.55, "amda": 0.61}
+    write_attack(tmp_path, "mini_films", 0, 0.5, 0.6, others=others, clean={unlearnt: 0.5})
+    assert holds(means_of(tmp_path), "MVP is more robust than MLP-FT defended") is expected
+
+
+def test_learnt_is_judged_on_the_whole_test_split_and_over_seeds(tmp_path):
+    """0.57 and 0.54 of 300: the mean's interval, 0.50 to 0.61, begins at the guess."""
+    for seed, clean in enumerate((0.57, 0.54)):
+        write_attack(tmp_path, "mini_films", seed, 0.5, 0.6, clean={"mvp": clean})
+    means = means_of(tmp_path).set_index("method")
+    assert means["learnt"].to_dict() == {"mlp_ft": True, "mvp": False}
+    assert set(means["clean_acc"]) == {0.95}  # of the attacked examples: not what decides
+
+
+def test_runs_that_do_not_say_the_constant_guess_leave_the_claims_open(tmp_path):
+    write_attack(tmp_path, "mini_films", 0, 0.5, 0.6)
+    runs = load_runs(tmp_path).query("metric != 'constant_guess'")
+    means = comparison.over_seeds(comparison.attacked_victims(runs))
+    assert means["learnt"].isna().all()
+    assert {found["holds"] for found in reported.paper_claims(means)} == {None}
+
+
 @pytest.mark.parametrize(("mlp_ft", "expected"), [(0.30, True), (0.36, False)])
 def test_figure_1_is_compared_only_with_its_own_setting(tmp_path, mlp_ft, expected):
     given = {"scale": "paper", "backbone": "roberta-base"}
@@ -236,6 +284,6 @@ def test_equal_claims_of_several_runs_are_counted(tmp_path):
     write_attack(tmp_path, "sst2", 9, 0.1, 0.2, claims=[claim("as clean", "q", None)])
     found = reported.verdicts(load_claims(tmp_path))
     assert dict(zip(found["claim"], found["verdict"], strict=True)) == {
-        "more robust": "holds in 2 of 3 runs",
-        "as clean": "not run",
+        "more robust": "holds in 2 of 3 runs; left open in 1 more",
+        "as clean": "left open",
     }

@@ -35,7 +35,7 @@ def test_a_table_is_saved_for_programs_for_papers_and_for_pages(folder):
 def test_an_experiment_is_shown_with_its_tables_figures_and_verdicts(folder, tmp_path):
     page = shown(tmp_path, "15_why_does_mvp_help", "mini")
     assert "99.0" in page and base64.b64encode(b"picture").decode() in page
-    assert "a &lt; b" in page and "does not hold" in page and "not run" in page
+    assert "a &lt; b" in page and "does not hold" in page and "left open" in page
     assert "img" not in shown(tmp_path, "15_why_does_mvp_help", "mini", figures=False)
 
 

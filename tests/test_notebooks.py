@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 import nbformat
+import pandas
 import pytest
 
 from mvp_skill.attack_log import AttackLog
@@ -142,6 +143,21 @@ def test_pitfall_22_the_attack_notebook_runs_the_attack_asked_for(name, results)
     folder = run("12_attack_victims", results, ATTACK=name, N_ATTACKED=1)
     logs = [AttackLog.read(path) for path in folder.glob("attack_*.jsonl")]
     assert [log.parameters["recipe"] for log in logs] == [name] * 2
+
+
+@pytest.mark.notebooks
+def test_the_results_notebook_sets_backbones_side_by_side(results, tiny_gpt2):
+    run("90_results", results)  # before there is another one
+    run("13_main_table", results, BACKBONE=str(tiny_gpt2), VICTIMS="mlp_ft, mvp", SEEDS="0")
+    (planned,) = plan([Run("90_results", {})], NOTEBOOKS, results)
+    outcome = execute(planned, [])
+    assert outcome.status == DONE, outcome.error
+    main = pandas.read_csv(planned.finished / "table.csv", index_col=0)
+    beside = pandas.read_csv(planned.finished / "table_backbones.csv", index_col=[0, 1])
+    assert list(main["method"]) == ["MLP-FT", "MVP", "MVP + Adv", "FreeLB++"]
+    assert [backbone for backbone, _ in beside.index] == ["mini-roberta"] * 2 + [tiny_gpt2.name] * 2
+    claims = json.loads((planned.finished / "run.json").read_text(encoding="utf-8"))["claims"]
+    assert claims[-1]["claim"].endswith("with every backbone")
 
 
 @pytest.mark.notebooks

@@ -245,11 +245,29 @@ def test_nothing_finished_is_no_record(tmp_path, recorded):
 def test_results_and_claims_come_from_the_runs(recorded):
     table = plain(readme_blocks.results(recorded)).splitlines()
     assert table[0].startswith("Scale `mini` (mini-roberta)")
-    assert "n = 200 attacked; seeds: 2" in table[0]
-    assert table[4] == "| mini_films | MLP-FT | 45.0 ± 7.1 |"
-    assert table[5] == "| mini_films | MVP | 65.0 ± 7.1 |"
+    assert "n = 300 clean, 200 attacked; seeds: 2" in table[0]
+    assert table[4] == "| mini_films | MLP-FT | 95.0 ± 0.0 | 45.0 ± 7.1 | yes |"
+    assert table[5] == "| mini_films | MVP | 95.0 ± 0.0 | 65.0 ± 7.1 | yes |"
     claims = readme_blocks.claims(recorded)
     assert "| MVP is more robust than MLP-FT on every task | 90 |" in claims
+    assert "| survives \\| more | 13 | p < 0.05 | holds in 2 of 2 runs |" in claims
+
+
+def test_other_backbones_have_a_table_and_a_claim_of_their_own(results, tmp_path):
+    judged = [claim("survives | more", "p < 0.05", False)]
+    given = {"others": {"freelb": 0.1}, "claims": judged}
+    write_attack(results, "mini_films", 0, 0.6, 0.2, backbone="a-first-one", **given)
+    readme.record([results], tmp_path / "record")
+    main, others = plain(readme_blocks.results(tmp_path / "record")).split("Other backbones")
+    assert main.startswith("Scale `mini` (mini-roberta)") and "45.0 ± 7.1" in main
+    assert "FreeLB++" not in main and "20.0" not in main
+    assert "| mini_films | a-first-one | MVP | 95.0 | 20.0 | yes |" in others
+    assert others.index("mini-roberta") < others.index("a-first-one")
+    assert "mini-roberta" in readme_blocks.figure(tmp_path / "record")
+    claims = readme_blocks.claims(tmp_path / "record").splitlines()
+    said = {line.split(" | ")[0]: line.split(" | ")[-1] for line in claims}
+    assert said["| MVP is more robust than MLP-FT on every task"] == "holds |"
+    assert said["| MVP is more robust than MLP-FT with every backbone"] == "does not hold |"
     assert "| survives \\| more | 13 | p < 0.05 | holds in 2 of 2 runs |" in claims
 
 

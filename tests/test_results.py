@@ -353,7 +353,7 @@ def test_the_tidy_table_has_one_row_per_metric_and_fills_the_keys(notebooks):
 def test_claims_keep_their_verdict(notebooks):
     claims = [claim("MVP is more robust", "p < 0.05", holds) for holds in (True, False, None)]
     save_run(begin_run("11_train", values()), {"n": 1}, claims)
-    assert list(load_claims("../results").verdict) == ["holds", "does not hold", "not run"]
+    assert list(load_claims("../results").verdict) == ["holds", "does not hold", "left open"]
     with pytest.raises(BadInput, match="must be True, False or None"):
         claim("x", "y", "maybe")
 

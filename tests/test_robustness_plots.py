@@ -6,6 +6,7 @@ import pytest
 
 from mvp_skill.errors import BadInput
 from mvp_skill.legends import colour, name
+from mvp_skill.plots import save_figure, style
 from mvp_skill.robustness_plots import robustness_by_task
 
 ATTACKS = ("none", "textfooler", "textbugger")
@@ -68,6 +69,18 @@ def test_every_cell_is_a_point_with_its_own_interval_in_the_panel_of_its_task():
     (legend,) = figure.legends
     shown = [text.get_text() for text in legend.get_texts()]
     assert sorted(shown) == sorted(["constant guess", *map(name, victims)])
+
+
+def test_the_legend_stays_beside_the_panels_when_the_figure_is_saved_and_shown_again(tmp_path):
+    with plt.rc_context():
+        style()
+        figure = robustness_by_task(cells(["a"], ["mlp_ft", "mvp"]))
+        before = figure.axes[0].get_position().bounds
+        save_figure("figure", tmp_path, figure)
+        figure.savefig(tmp_path / "again.png", bbox_inches="tight")
+        (legend,), (ax,) = figure.legends, figure.axes
+        assert ax.get_position().bounds == pytest.approx(before)
+        assert not legend.get_window_extent().overlaps(ax.get_window_extent())
 
 
 def test_a_single_task_and_a_missing_attack_are_drawn():

@@ -77,6 +77,23 @@ def test_the_tall_table_has_a_row_per_task_and_victim():
     ]
 
 
+def test_rows_with_the_constant_guess_say_who_has_learnt_the_task():
+    rows = ROWS.assign(constant_guess=[0.5, 0.5, 0.5, 0.5, 0.81, nan])
+    found = cells(rows)
+    films = found[found["task"] == "films"].groupby("method")["learnt"].first()
+    assert films.to_dict() == {"mlp_ft": True, "mvp": False}  # 0.80 where 0.81 are of one class
+    table = robustness_table(found)
+    assert [c for c in table if c[0] == "films"] == [
+        ("films", "clean"),
+        ("films", "TextFooler"),
+        ("films", "learnt"),
+    ]
+    assert table[("films", "learnt")].tolist() == ["yes", "no"]
+    tall = tall_table(found)
+    assert list(tall.columns) == ["task", "method", "clean", "TextFooler", "learnt"]
+    assert tall["learnt"].tolist() == ["yes", "no", "–"]  # no clean accuracy: nobody knows
+
+
 def test_rows_of_variants_are_rows_of_their_own():
     more = pandas.concat(
         [ROWS, pandas.DataFrame([row("films", "mvp", 0, "none", 0.3, variant="x=1")])]
