@@ -22,13 +22,13 @@ PROBE_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class HubSource:
-    """A data set on the hub, pinned to one commit, with the rows it must have.
+    """A data set on the hub, pinned to one commit where one is known, with the rows it must have.
 
     files          part -> Parquet files of the repository; parts are "train" and "held_out", or the
                    three splits where all are published
     columns        text columns in the order the model sees them
     label          the label's column: class numbers, or false and true
-    label_counts   part -> rows per class, in class order
+    label_counts   part -> rows per class, in class order; a part without is not counted
     """
 
     repository: str
@@ -157,6 +157,8 @@ def _read_part(source: HubSource, part: str, remedy: str, cap: int | None) -> li
 
 
 def _check_counts(source: HubSource, part: str, labels: list[int | bool | None]) -> None:
+    if part not in source.label_counts:
+        return
     expected = source.label_counts[part]
     counts = Counter(labels)
     found = tuple(counts[label] for label in range(len(expected)))  # True and 1 are one key

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mvp_skill.errors import BadInput
 from mvp_skill.hub import HubSource, hub_rows
 from mvp_skill.layouts import Layout, Parts, read_folder
 from mvp_skill.records import Row
@@ -27,7 +26,7 @@ class Published:
     """
 
     layouts: tuple[Layout, ...]
-    hub: HubSource | None
+    hub: HubSource
     cut: Callable[[Parts], Parts]
     needs_letter: bool = False
     train_cap: int | None = None
@@ -53,8 +52,7 @@ def _read_folder(published: Published, data_dir: str | Path) -> tuple[Parts, str
     origin = " and ".join(map(str, paths))
     if note:
         LOGGER.warning("%s: %s", origin, note)
-    if published.hub:
-        _announce_samples(published.hub.label_counts, parts, origin)
+    _announce_samples(published.hub.label_counts, parts, origin)
     return parts | {"train": subset(parts["train"], published.train_cap)}, origin
 
 
@@ -71,10 +69,6 @@ def _announce_samples(label_counts: dict[str, tuple[int, ...]], parts: Parts, or
 def _read_hub(published: Published) -> tuple[Parts, str]:
     folder = f"give a folder with {', or '.join(map(str, published.layouts))} as DATA_DIR"
     hub = published.hub
-    if hub is None:
-        raise BadInput(
-            f"This data set is read from files only, as no hub copy is pinned; {folder}."
-        )
     remedy = f"{folder}, or choose a mini task, which needs no files"
     return hub_rows(hub, remedy, published.train_cap), f"{hub.repository} at {hub.revision[:7]}"
 

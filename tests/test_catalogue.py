@@ -5,8 +5,11 @@ import logging
 import re
 from dataclasses import replace
 
+import pyarrow.parquet as pq
 import pytest
+from pyarrow import table
 
+from mvp_skill import hub
 from mvp_skill.errors import BadInput
 from mvp_skill.readers import MRPC_HEADER
 from mvp_skill.splits import drawn
@@ -25,12 +28,19 @@ ROWS = {
 }
 
 
-def test_every_published_task_is_on_the_hub_but_one():
+# The hub's own conversion of a loading script: a branch, and the test split of uneven classes.
+CONVERTED, CONVERSION = "movie_rationales", "refs/convert/parquet"
+
+
+def test_every_published_task_is_on_the_hub():
     published = {name for name, task in TASKS.items() if task.published}
-    assert {name for name in published if TASKS[name].published.hub is None} == published - set(
-        ROWS
-    )
-    assert published - set(ROWS) == {"movie_rationales"}
+    assert published == {*ROWS, CONVERTED}
+    source = TASKS[CONVERTED].published.hub
+    assert source.revision == CONVERSION
+    assert {part: sum(counts) for part, counts in source.label_counts.items()} == {
+        "train": 1600,
+        "validation": 200,
+    }
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -189,22 +199,32 @@ def test_movie_rationales_from_either_layout(tmp_path, caplog):
     caplog.clear()
     data = load_task("movie_rationales", data_dir=tmp_path)  # ERASER's own files win
     assert data.num_rows == {"train": 4, "validation": 2, "test": 3}
-    assert data["test"]["texts"][0] == ["document 0 ."] and caplog.text == ""
+    assert data["test"]["texts"][0] == ["document 0 ."]
+    assert "polarity dataset v2.0" not in caplog.text
 
 
-def test_movie_rationales_are_refused_without_a_folder():
-    with pytest.raises(
-        BadInput, match=r"from files only.*train\.jsonl and val\.jsonl and test\.jsonl"
-    ):
-        load_task("movie_rationales")
+def test_movie_rationales_from_the_hub(tmp_path, monkeypatch):
+    def cached(repository, file, revision, remedy):
+        assert (repository, revision) == ("eraser-benchmark/movie_rationales", CONVERSION)
+        split = file.split("/")[1]
+        n = {"train": 1600, "validation": 200, "test": 199}[split]
+        path = tmp_path / f"{split}.parquet"
+        reviews = [f"{split} {i} ." for i in range(n)]
+        pq.write_table(table({"review": reviews, "label": [i % 2 for i in range(n)]}), path)
+        return path
+
+    monkeypatch.setattr(hub, "hub_file", cached)
+    data = load_task("movie_rationales")
+    assert data.num_rows == {"train": 1600, "validation": 200, "test": 199}
+    assert data["test"]["texts"][3] == ["test 3 ."]
 
 
 def test_whole_data_sets_are_not_announced(tmp_path, caplog, monkeypatch):
     write_mrpc(tmp_path / "train.tsv", 30)
     write_mrpc(tmp_path / "msr_paraphrase_test.txt", 13)
     task = TASKS["mrpc"]
-    hub = replace(task.published.hub, label_counts={"train": (10, 20), "held_out": (5, 8)})
-    published = replace(task.published, hub=hub)
+    whole = replace(task.published.hub, label_counts={"train": (10, 20), "held_out": (5, 8)})
+    published = replace(task.published, hub=whole)
     monkeypatch.setitem(TASKS, "mrpc", replace(task, published=published))
     with caplog.at_level(logging.WARNING):
         load_task("mrpc", data_dir=tmp_path)

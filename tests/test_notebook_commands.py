@@ -8,8 +8,6 @@ import pytest
 
 import run_all
 from mvp_skill import attack_resources, backbones, preflight
-from mvp_skill.errors import BadInput
-from mvp_skill.tasks import task_named
 
 
 def commands() -> list[tuple[str, str]]:
@@ -22,15 +20,10 @@ def commands() -> list[tuple[str, str]]:
     return [(stem, line) for stem, line in found if "…" not in line]
 
 
-def hub_or_folder(task, data_dir):
-    if data_dir is None and (published := task_named(task).published) and published.hub is None:
-        raise BadInput(f"{task} is read from files only")
-
-
 @pytest.fixture
 def everything_is_there(monkeypatch):
     """Files that are named exist, and so does what the hub has."""
-    monkeypatch.setattr(preflight, "_check_data", hub_or_folder)
+    monkeypatch.setattr(preflight, "_check_data", lambda *given: None)
     monkeypatch.setattr(preflight, "_check_tokens", lambda *given: None)
     roberta = backbones.SHIPPED["mini-roberta"]
     monkeypatch.setattr(backbones, "backbone_folder", lambda name: roberta)
