@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+    from pandas.io.formats.style import Styler
+
+LEFT = "text-align: left"  # notebooks align tables to the right, which is meant for numbers
 
 
 def mark_changes(text: str, changed: str) -> str:
@@ -37,7 +40,7 @@ def adversarial_table(frame: "DataFrame", label_names: Sequence[str], n: int = 5
     columns = ["sentence", "label", "now taken for", "queries", "label by the oracle"]
     rows = [
         [
-            "<br>".join(map(mark_changes, row.texts, row.attacked_texts)),
+            f'<div style="{LEFT}">{_marked(row.texts, row.attacked_texts)}</div>',
             html.escape(label_names[row.label]),
             html.escape(label_names[row.attacked_pred]),
             str(row.n_queries),
@@ -58,6 +61,12 @@ def attack_table(summaries: Mapping[str, dict]) -> "DataFrame":
     import pandas
 
     return pandas.DataFrame({victim: _attack_cells(found) for victim, found in summaries.items()})
+
+
+def left_aligned(table: "DataFrame") -> "Styler":
+    """A table of words for people: cells and headings to the left, markup shown as it is."""
+    look = [{"selector": "td, th", "props": LEFT}]
+    return table.style.format(escape="html").set_table_styles(look)
 
 
 def as_percent(share: float | None, digits: int = 1) -> str:
@@ -87,6 +96,10 @@ def _with_interval(found: dict, name: str) -> str:
 
 def _escaped(words: list[str]) -> str:
     return html.escape(" ".join(words))
+
+
+def _marked(texts: Sequence[str], changed: Sequence[str]) -> str:
+    return "<br>".join(map(mark_changes, texts, changed))
 
 
 def _row(cells: list[str], tag: str) -> str:

@@ -10,7 +10,13 @@ import pytest
 from mvp_skill import plots
 from mvp_skill.errors import BadInput
 from mvp_skill.metrics import summary, wilson_interval
-from mvp_skill.tables import adversarial_table, as_percent, attack_table, mark_changes
+from mvp_skill.tables import (
+    adversarial_table,
+    as_percent,
+    attack_table,
+    left_aligned,
+    mark_changes,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -177,9 +183,8 @@ def attack_log() -> pandas.DataFrame:
 def test_the_table_of_attacks_shows_successes_with_both_columns_of_a_pair():
     table = adversarial_table(attack_log(), ["no", "yes"])
     assert table.count("<tr>") == 3
-    assert (
-        "<td>p <del>one</del> <mark>two</mark><br>q?</td><td>no</td><td>yes</td><td>5</td>" in table
-    )
+    sentence = '<div style="text-align: left">p <del>one</del> <mark>two</mark><br>q?</div>'
+    assert f"<td>{sentence}</td><td>no</td><td>yes</td><td>5</td>" in table
     assert "<td>kept</td>" in table and "<td>–</td>" in table and "nan" not in table.lower()
     assert adversarial_table(attack_log(), ["no", "yes"], n=1).count("<tr>") == 2
 
@@ -191,6 +196,11 @@ def test_without_an_oracle_the_table_has_no_column_for_it():
 def test_a_log_without_a_success_says_so():
     log = attack_log()
     assert adversarial_table(log[log["outcome"] != "succeeded"], ["no", "yes"]).count("<tr>") == 0
+
+
+def test_a_table_of_words_is_aligned_to_the_left_and_shows_markup():
+    shown = left_aligned(pandas.DataFrame({"reads": ["<s>a & b"], "n": [1]})).to_html()
+    assert "&lt;s&gt;a &amp; b" in shown and "text-align: left" in shown
 
 
 def test_the_table_of_victims_has_a_row_per_metric():
