@@ -80,7 +80,7 @@ def gains(means: "DataFrame", one: str = "mvp", other: str = "mlp_ft") -> "DataF
     """What one method has more than another, for each setting in which both were attacked.
 
     returns   task, backbone, variant, attack, clean_gain, robust_gain, n, n_seeds (of the fewer),
-              learnt (whether both have learnt the task)
+              learnt (whether both have learnt the task), learnt_other (whether the other has)
     """
     where = list(GROUP[:-1])
     ours, theirs = (means[means["method"] == method] for method in (one, other))
@@ -90,7 +90,8 @@ def gains(means: "DataFrame", one: str = "mvp", other: str = "mlp_ft") -> "DataF
     for count in ("n", "n_seeds"):
         both[count] = both[[count, f"{count}_other"]].min(axis=1)
     both["learnt"] &= both["learnt_other"]
-    return both[[*where, "clean_gain", "robust_gain", "n", "n_seeds", "learnt"]]
+    columns = ["clean_gain", "robust_gain", "n", "n_seeds", "learnt", "learnt_other"]
+    return both[[*where, *columns]]
 
 
 def own_backbone(backbones: "Series", scale: str) -> str:

@@ -23,7 +23,7 @@ from mvp_skill.reported import paper_claims, verdicts
 from mvp_skill.results import VERDICTS, load_claims, load_runs
 from mvp_skill.run_folders import run_folders
 from mvp_skill.scales import SCALES
-from mvp_skill.study_tables import cells, counted, load_rows, tall_table
+from mvp_skill.study_tables import cells, counted, load_rows, tall_table, usual
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -184,7 +184,7 @@ def _drawn(record: Path) -> "DataFrame":
     scale = _scale(record)
     found = cells(rows[rows["scale"] == scale])
     own = own_backbone(found["backbone"], scale)
-    return found[(found["variant"] == "") & (found["backbone"] == own)]
+    return usual(found[found["backbone"] == own])
 
 
 def _means(record: Path, scale: str) -> "DataFrame":

@@ -43,6 +43,7 @@ def beside_paper(means: "DataFrame") -> "DataFrame":
 def paper_claims(means: "DataFrame") -> list[dict[str, Any]]:
     """Paper A's claims with criteria and verdicts; None where nothing was run that could tell."""
     gain = _learnt(gains(means))
+    cost = _learnt(gains(means), "learnt_other")  # a victim that learns nothing has lost it all
     return [
         claim(
             "MVP is more robust than MLP-FT on every task",
@@ -58,8 +59,8 @@ def paper_claims(means: "DataFrame") -> list[dict[str, Any]]:
         claim(
             "Robustness does not cost clean accuracy",
             f"at most {_points(MOST_CLEAN_LOSS)} points below MLP-FT in each setting, "
-            f"on the attacked examples; {LEARNT}",
-            bool((gain["clean_gain"] >= -MOST_CLEAN_LOSS).all()) if len(gain) else None,
+            "on the attacked examples; tasks that MLP-FT has learnt",
+            bool((cost["clean_gain"] >= -MOST_CLEAN_LOSS).all()) if len(cost) else None,
         ),
         claim(
             "BoolQ with RoBERTa-base: clean and robust accuracy are those of figure 1",
@@ -97,9 +98,9 @@ def verdicts(claims: "DataFrame") -> "DataFrame":
     return pandas.DataFrame(rows, columns=[*columns, "verdict"])
 
 
-def _learnt(gain: "DataFrame") -> "DataFrame":
-    """The settings whose task both victims have learnt."""
-    return gain[gain["learnt"].fillna(False).astype(bool)]
+def _learnt(gain: "DataFrame", by: str = "learnt") -> "DataFrame":
+    """The settings whose task both victims have learnt, or (`learnt_other`) the other one."""
+    return gain[gain[by].fillna(False).astype(bool)]
 
 
 def _more_robust_than_defences(means: "DataFrame") -> bool | None:

@@ -103,9 +103,11 @@ def run_id(parameters: dict[str, Any]) -> str:
 def variant(parameters: dict[str, Any]) -> str:
     """The settings by hand that are not None, as text: `epochs=1 n_train=50`.
 
-    What a study compares (its victims, attacks, …) is no setting: its rows name it.
+    What a study compares (its victims, attacks, …) is no setting: its rows name it. Nor is where
+    the published data and the attacks' word vectors lie.
     """
-    return _spelled_out({k: v for k, v in parameters.items() if k not in COMPARED})
+    others = (*COMPARED, "DATA_DIR", "NEIGHBOURS")
+    return _spelled_out({k: v for k, v in parameters.items() if k not in others})
 
 
 def _spelled_out(parameters: dict[str, Any]) -> str:

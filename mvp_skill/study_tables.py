@@ -9,6 +9,7 @@ table    `robustness_table(cells)`: victims down, tasks and attacks across, "92.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mvp_skill.comparison import without_folders
 from mvp_skill.learnt import in_words, learnt
 from mvp_skill.run_folders import run_folders
 
@@ -116,21 +117,30 @@ def save_rows(rows: "DataFrame", folder: Path) -> None:
 
 
 def load_rows(root: str | Path, notebook: str) -> "DataFrame":
-    """The rows of every finished run of a notebook, with `scale` and `run_id`; empty if none."""
+    """The rows of every finished run of a notebook, with `scale` and `run_id`; empty if none.
+
+    variant   of the victim, with the run's settings by hand: runs of other sizes have other cells
+    """
     import pandas
 
     from mvp_skill.files import read_json
+    from mvp_skill.run_ids import variant
 
     found = []
     for folder in run_folders(root):
         if folder.parent.name == notebook and (folder / ROWS_FILE).exists():
-            scale = read_json(folder / "run.json")["parameters"].get("SCALE")
+            parameters = read_json(folder / "run.json")["parameters"]
             rows = pandas.read_csv(folder / ROWS_FILE, keep_default_na=True)
-            found.append(rows.assign(scale=scale, run_id=folder.name))
-    if not found:
-        return pandas.DataFrame()
-    rows = pandas.concat(found, ignore_index=True)
-    return rows.assign(variant=rows["variant"].astype(object).fillna(""))
+            own = rows["variant"].astype(object).fillna("") + f" {variant(parameters)}"
+            rows["variant"] = own.str.strip().map(without_folders)
+            found.append(rows.assign(scale=parameters.get("SCALE"), run_id=folder.name))
+    return pandas.concat(found, ignore_index=True) if found else pandas.DataFrame()
+
+
+def usual(found: "DataFrame") -> "DataFrame":
+    """The cells without settings by hand, for a figure; else those of the commonest settings."""
+    variants = found["variant"]
+    return found[variants == ("" if (variants == "").any() else variants.mode()[0])]
 
 
 def _with_learnt(found: "DataFrame", rows: "DataFrame") -> "DataFrame":

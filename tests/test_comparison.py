@@ -59,7 +59,7 @@ def test_paths_in_settings_by_hand_become_names(tmp_path):
         tmp_path, "13_main_table", "a", parameters, {"method": "mvp", "robust_acc": 0.5, "n": 3}
     )
     victims = comparison.attacked_victims(load_runs(tmp_path))
-    assert list(victims["variant"]) == ["encoder=minilm neighbours=x.txt"]
+    assert list(victims["variant"]) == ["encoder=minilm"]
 
 
 def test_without_any_attack_everything_is_empty_and_nothing_is_claimed(tmp_path):
@@ -238,7 +238,11 @@ def test_only_tasks_that_both_have_learnt_are_compared(
     means = means_of(tmp_path)
     assert holds(means, "MVP is more robust than MLP-FT on every task") is robust
     assert holds(means, "The gain in robustness is substantial") is substantial
-    assert holds(means, "Robustness does not cost") is (None if robust is None else True)
+    # What MVP has not learnt, although MLP-FT has, is a cost and no open question.
+    asked = robust is not None or victim == "mvp"
+    assert holds(means, "Robustness does not cost") is (True if asked else None)
+    means.loc[means["method"] == "mvp", "clean_acc"] -= 0.02
+    assert holds(means, "Robustness does not cost") is (False if asked else None)
     beside = reported.beside_paper(means).query("metric == 'robust_acc_gain'")
     assert len(beside) == (robust is not None)
 

@@ -14,6 +14,7 @@ from mvp_skill.study_tables import (
     robustness_table,
     save_rows,
     tall_table,
+    usual,
 )
 
 
@@ -112,11 +113,21 @@ def test_rows_are_found_again_in_finished_runs_of_the_notebook(tmp_path):
         folder = tmp_path / notebook / run
         folder.mkdir(parents=True)
         save_rows(ROWS, folder)
-        write_json(folder / "run.json", {"parameters": {"SCALE": "mini"}})
+        by_hand = {"N_TRAIN": 9, "ENCODER": "a/minilm"} if run == "b" else {}
+        by_hand |= {
+            "DATA_DIR": "data",
+            "NEIGHBOURS": "vectors.txt",
+        }  # of files
+        write_json(folder / "run.json", {"parameters": {"SCALE": "mini"} | by_hand})
     unfinished = tmp_path / "13_main_table" / "c.partial"
     unfinished.mkdir()
     save_rows(ROWS, unfinished)
     found = load_rows(tmp_path, "13_main_table")
     assert len(found) == 2 * len(ROWS) and set(found["run_id"]) == {"a", "b"}
-    assert set(found["variant"]) == {""} and set(found["scale"]) == {"mini"}
+    assert set(found["scale"]) == {"mini"}
+    assert set(found.loc[found["run_id"] == "a", "variant"]) == {""}
+    assert set(found.loc[found["run_id"] == "b", "variant"]) == {"encoder=minilm n_train=9"}
+    both = cells(found)
+    assert set(usual(both)["variant"]) == {""}
+    assert set(usual(both[both["variant"] != ""])["variant"]) == {"encoder=minilm n_train=9"}
     assert load_rows(tmp_path, "15_nothing").empty
