@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -39,20 +39,25 @@ def _bert_transform(model: nn.Module, hidden: Tensor) -> Tensor:
     return model.cls.predictions.transform(hidden)
 
 
+def longest_row(config: Any) -> int:
+    """Tokens for which a model has positions; RoBERTa's start after the padding id."""
+    taken = config.pad_token_id + 1 if config.model_type == "roberta" else 0
+    return config.max_position_embeddings - taken
+
+
 LAYOUTS = {
-    # RoBERTa counts positions from the padding id + 1 on.
     "roberta": Layout(
         "masked_lm",
         "roberta",
         _roberta_transform,
-        lambda config: config.max_position_embeddings - config.pad_token_id - 1,
+        longest_row,
         _bert_last_output,
     ),
     "bert": Layout(
         "masked_lm",
         "bert",
         _bert_transform,
-        lambda config: config.max_position_embeddings,
+        longest_row,
         _bert_last_output,
     ),
     # GPT-2's encoder ends with the layer norm; its head is the word embeddings and nothing else.

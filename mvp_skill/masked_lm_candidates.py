@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from mvp_skill.errors import BadInput
+from mvp_skill.masked_lm import longest_row
 
 WORD_START = "Ġ"  # how a byte-level vocabulary writes the space before a word
 
@@ -40,7 +41,7 @@ class MaskedLMCandidates:
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.model = model.to(self.device)
         self.starts = word_starts(self.tokenizer)  # [token]
-        self.max_length = min(self.tokenizer.model_max_length, _positions(model.config))
+        self.max_length = min(self.tokenizer.model_max_length, longest_row(model.config))
         self._read: tuple[tuple[str, int], tuple] | None = None
 
     def candidates(self, text: str, spans: Sequence[tuple[int, int]], k: int) -> list[list[str]]:
@@ -152,9 +153,3 @@ def _start_of(tokenizer: Any) -> Callable[[str], bool]:
         f"{type(tokenizer).__name__} does not mark where words start as RoBERTa's and BERT's do; "
         "give MASKED_LM a backbone of one of these types."
     )
-
-
-def _positions(config: Any) -> int:
-    """Tokens in the longest row; RoBERTa counts positions from the padding id + 1 on."""
-    taken = config.pad_token_id + 1 if config.model_type == "roberta" else 0
-    return config.max_position_embeddings - taken

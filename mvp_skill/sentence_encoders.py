@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from mvp_skill.batching import evaluation_batches
 from mvp_skill.errors import BadInput
+from mvp_skill.masked_lm import longest_row
 
 USE_URL = "https://tfhub.dev/google/universal-sentence-encoder/3"  # the one of the stock recipe
 TOKENS_PER_BATCH = 4096  # with padding; a few hundred windows
@@ -44,7 +45,7 @@ class BackboneEncoder:
         self.centre, self.least_similarity = centre, least_similarity
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.tokenizer, self.model = _load(self.folder, self.device)
-        self.max_length = min(self.tokenizer.model_max_length, _positions(self.model.config))
+        self.max_length = min(self.tokenizer.model_max_length, longest_row(self.model.config))
         self._vectors: dict[str, Tensor] = {}
 
     def encode(self, sentences: list[str]) -> Tensor:
@@ -151,8 +152,3 @@ def _load(folder: Path, device: str) -> tuple:
             "another folder."
         ) from error
     return tokenizer, model.to(device).float().eval()
-
-
-def _positions(config) -> int:
-    """Tokens the model has positions for; RoBERTa's positions start after the padding index."""
-    return config.max_position_embeddings - 2

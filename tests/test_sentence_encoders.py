@@ -70,6 +70,16 @@ def test_backbone_encoder_builds_no_graph_and_cuts_long_texts(tiny_backbone):
     torch.testing.assert_close(encoder.encode([long]), encoder.encode([long + "was bad"]))
 
 
+def test_a_long_text_is_read_up_to_the_last_position(tiny_backbone, tiny_bert):
+    """RoBERTa's first positions are not for tokens; BERT's are."""
+    for folder, unused in ((tiny_backbone, 2), (tiny_bert, 0)):
+        encoder = BackboneEncoder(folder, "cpu")
+        config = encoder.model.config
+        assert encoder.max_length == config.max_position_embeddings - unused
+        text = "good " * 2 * config.max_position_embeddings
+        assert encoder.encode([text]).isfinite().all()
+
+
 def test_backbone_encoder_fingerprint_follows_the_weights(tiny_backbone):
     encoder = BackboneEncoder(tiny_backbone, device="cpu")
     before = encoder.fingerprint
