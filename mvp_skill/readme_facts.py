@@ -67,7 +67,7 @@ def mini_models() -> str:
                 ]
                 for measure, least in quality["bars"].items()
             ]
-    text = " and ".join(sizes) + "."
+    text = f"{', '.join(sizes[:-1])} and {sizes[-1]}."
     text += _near_chance(folders)
     head = ["model", "measure, before any tuning", "value", "at least"]
     return f"{text}\n\n{markdown(head, rows)}" if rows else text
