@@ -73,6 +73,15 @@ def resources():
     return replace(found[0], masked_lm=found[1].masked_lm)
 
 
+class PairProbe(torch.nn.Module):
+    """Logits [batch, class] of pairs, from whether the second text's words are in the first."""
+
+    def forward(self, pairs):
+        shared = [[word in first.split() for word in second.split()] for first, second in pairs]
+        score = torch.tensor([3 * np.mean(found) - 1 for found in shared], dtype=torch.double)
+        return torch.stack([-score, score], dim=1)
+
+
 class Wrapper:
     """Made TextAttack's by `direct_attack`."""
 
@@ -151,8 +160,11 @@ def masked_lm_swap():
     return Swap()
 
 
-def direct_attack(name, victim):
-    """The attack of that name, from TextAttack's classes."""
+def direct_attack(name, victim, share=0.1, columns=(), frozen=()):
+    """The attack of that name, from TextAttack's classes.
+
+    share   of the words that TextFooler may change
+    """
     from mvp_skill.attack_constraints import quiet
 
     ta = textattack()
@@ -161,6 +173,7 @@ def direct_attack(name, victim):
     constraints = [
         c.pre_transformation.RepeatModification(),
         c.pre_transformation.StopwordModification(stopwords=stop),
+        *([c.pre_transformation.InputColumnModification(columns, frozen)] if frozen else []),
     ]
     search = ta.search_methods.GreedyWordSwapWIR(wir_method="delete")
     inner = {"skip_first_char": True, "skip_last_char": True}
@@ -168,7 +181,7 @@ def direct_attack(name, victim):
         embedding = resources().neighbours.embedding()
         swap = t.WordSwapEmbedding(max_candidates=50, embedding=embedding)
         constraints += [
-            c.overlap.MaxWordsPerturbed(max_percent=0.1),
+            c.overlap.MaxWordsPerturbed(max_percent=share),
             c.semantics.WordEmbeddingDistance(embedding=embedding, min_cos_sim=0.5),
             resources().tagger.constraint(),
             window(),
@@ -218,24 +231,53 @@ def direct_attack(name, victim):
     return ta.Attack(goal, constraints, swap, search)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", list(RECIPES))
-def test_outcomes_texts_and_query_counts_are_textattacks(name, data, victim):
-    made = direct_attack(name, victim)
-    direct = []
-    for row in data["test"]:
+def directly(name, made, rows, columns):
+    """Outcome, attacked texts and queries of each row, by TextAttack alone."""
+    for row in rows:
         seed = derived_seed(0, name, *row["texts"])
         random.seed(seed)
         np.random.seed(seed % 2**32)
-        result = made.attack(OrderedDict(text=row["texts"][0]), row["label"])
+        texts = OrderedDict(zip(columns, row["texts"], strict=True))
+        result = made.attack(texts, row["label"])
         kind = type(result).__name__.removesuffix("AttackResult").lower()
         kind = {"successful": "succeeded"}.get(kind, kind)
-        direct.append((kind, result.perturbed_text(), result.num_queries))
-    options = {"task": task_named(TASK), "resources": resources(), "progress": False}
-    records = attack(victim, data["test"], name, **options).records
-    ours = [(r["outcome"], r["attacked_texts"][0], r["n_queries"]) for r in records]
-    assert ours == direct
-    assert len({outcome for outcome, _, _ in ours}) > 1 and not any(r["error"] for r in records)
+        yield (
+            kind,
+            list(result.perturbed_result.attacked_text._text_input.values()),
+            result.num_queries,
+        )
+
+
+def by_us(name, victim, rows, task):
+    """The same by `attack`."""
+    options = {"task": task_named(task), "resources": resources(), "progress": False}
+    records = attack(victim, rows, name, **options).records
+    assert not any(record["error"] for record in records)
+    return [(r["outcome"], r["attacked_texts"], r["n_queries"]) for r in records]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_outcomes_texts_and_query_counts_are_textattacks(name, data, victim):
+    direct = list(directly(name, direct_attack(name, victim), data["test"], ["text"]))
+    assert by_us(name, victim, data["test"], TASK) == direct
+    assert len({outcome for outcome, _, _ in direct}) > 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("task", "frozen"), [("mini_questions", {"question"}), ("mini_paraphrases", set())]
+)
+def test_attacks_on_pairs_are_textattacks(task, frozen):
+    """The frozen text stays as it is, and its words count for the share that may change."""
+    rows = load_task(task, n_train=1, n_validation=1, n_test=N)["test"]
+    columns, share = list(task_named(task).columns), task_named(task).max_perturbed_fraction
+    made = direct_attack("textfooler", PairProbe(), share, columns, frozen)
+    direct = list(directly("textfooler", made, rows, columns))
+    assert by_us("textfooler", PairProbe(), rows, task) == direct
+    assert len({outcome for outcome, _, _ in direct}) > 1
+    if frozen:
+        assert [texts[1] for _, texts, _ in direct] == [texts[1] for texts in rows["texts"]]
 
 
 @pytest.mark.parametrize("name", ["misspelling", "textbugger_stock"])
