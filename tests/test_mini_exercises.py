@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from mvp_skill.mini import corpus, ethics, exercises, facts, lexicon
+from mvp_skill.mini import corpus, exercises, facts, lexicon
 from mvp_skill.mini.author import Author, OutOfWords, split_of
 from mvp_skill.mini.curriculum import CHUNK, CURRICULA, Stage
 from mvp_skill.mini.dice import Dice
@@ -189,10 +189,10 @@ def test_stages_follow_each_other_and_the_last_has_no_end(name):
 
 
 def test_a_document_is_of_a_kind_of_its_stage():
-    stages = (Stage(20, {"vocabulary": 1}), Stage(math.inf, {"mini_news": 1, "needed": 0}))
+    stages = (Stage(20, {"vocabulary": 1}), Stage(math.inf, {"mini_news": 1}))
     texts = list(corpus.documents(40, stages=stages))
     assert all(text.startswith("in pairs: ") for text in texts[:20])
-    assert not any(text.startswith(("in pairs: ", "you need")) for text in texts[20:])
+    assert not any(text.startswith("in pairs: ") for text in texts[20:])
 
 
 @pytest.mark.parametrize("kind", sorted(corpus.LABEL_WORDS))
@@ -238,16 +238,3 @@ def test_a_rephrased_phrase_says_the_same():
         for other in again:
             assert about(first, other), text
             assert about(other, first), text
-
-
-def test_a_deed_needs_its_part_of_the_body():
-    assert set(corpus.NEEDED_FOR) == set(ethics.TASKS)
-    known = lexicon.load()
-    for number in range(80):
-        said = corpus.needed(Author(f"needed {number}", "fit", rare_words=True))
-        meanings = {m for word in words_of(said) for m in known.meanings(word)}
-        parts = {m for m in meanings if m.startswith("body.")}
-        assert any(
-            f"body.{part}" in parts and meanings & set(deeds.split(","))
-            for part, deeds in corpus.NEEDED_FOR.items()
-        ), said

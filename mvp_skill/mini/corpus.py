@@ -29,13 +29,6 @@ LABEL_WORDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "mini_acts": (("wrong",), ("right",)),
     "mini_excuses": (("bad", "invalid"), ("good", "valid")),
 }
-# Verbs that need the part of the body.
-NEEDED_FOR = {
-    "hands": "task.hands,task.garden",
-    "legs": "task.legs,go",
-    "voice": "task.voice",
-    "eyes": "task.eyes",
-}
 BETWEEN_TEXTS = "\t"  # stands between the two texts of a pair; a tokenizer's caller replaces it
 CLOSED_SHARE = 0.65
 OPENED_SHARE = 0.2
@@ -137,13 +130,6 @@ def rephrased(author: Author) -> str:
     return first + BETWEEN_TEXTS + " ".join(again)
 
 
-def needed(author: Author) -> str:
-    """What part of the body a deed needs."""
-    part = author.dice.pick(tuple(NEEDED_FOR))
-    roles = {"task": NEEDED_FOR[part], "part": f"body.{part}"}
-    return author.write(lambda: author.voice.say("needed", **roles))
-
-
 def sheet(kind: str, author: Author, easy: float) -> str:
     """A text and several tasks with their answers: bare label words, or sentences that name it."""
     task, write = exercises.SHEETS[kind]
@@ -163,7 +149,6 @@ UNLABELLED: dict[str, Callable[[Author], str]] = {
     "restated": restated,
     "vocabulary": vocabulary,
     "rephrased": rephrased,
-    "needed": needed,
     "appraisal": appraisal,
     "appraised_act": appraised_act,
 }
