@@ -67,7 +67,7 @@ _MINI = Scale(
     },
     epochs=5,
     eval_every_examples=1000,
-    patience=4,
+    patience=2,
     seeds=(0,),
 )
 
