@@ -8,19 +8,14 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-
-from filelock import FileLock, Timeout
-from tqdm import tqdm
 
 from mvp_skill import batch, execution, summary
 from mvp_skill.batch import PlannedRun, Run
 from mvp_skill.cluster import Start, engine
 from mvp_skill.errors import BadInput
-from mvp_skill.execution import Outcome
-from mvp_skill.run_folders import partial, remove, restore
+from mvp_skill.run_folders import lock, partial, remove, restore
 from mvp_skill.scales import settings, study_settings
 
 HERE = Path(__file__).resolve().parent
@@ -85,6 +80,16 @@ def main_tables(scale: str) -> list[Run]:
     return usual + others
 
 
+def with_one_backbone(runs: list[Run]) -> list[Run]:
+    """The plan without the runs whose point is another backbone, for one that is given by hand."""
+    kept = {run for run in runs if "BACKBONE" not in run.parameters}
+    whole = [run for run in runs if run in kept and kept.issuperset(run.needs)]
+    others = [run for run in runs if run in kept and run not in whole]
+    return whole + [
+        replace(run, needs=tuple(whole)) for run in others
+    ]  # only the last: it needs all
+
+
 def arguments_of(line: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
@@ -139,6 +144,8 @@ def main(line: list[str] | None = None) -> int:
 def chosen_runs(arguments: argparse.Namespace, results: Path) -> tuple[list[PlannedRun], set[str]]:
     """The selected runs, every parameter checked, and the labels of those to redo by force."""
     runs = runs_of(arguments.scale)
+    if "BACKBONE" in dict(arguments.parameters):
+        runs = with_one_backbone(runs)
     scale = {"SCALE": arguments.scale}
     before = batch.plan(runs, NOTEBOOKS, results, scale)
     by_hand = batch.typed_overrides(arguments.parameters, before, Path.cwd())
@@ -163,7 +170,9 @@ def run_and_report(runs: list[PlannedRun], forced: set[str], start: Start, resul
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as cleanly as Ctrl-C
     try:
         work = [run for run in runs if run.label in to_do]
-        for outcome in progress(start(work, execution.execute, results / ".dask"), len(work)):
+        for outcome in summary.progress(
+            start(work, execution.execute, results / ".dask"), len(work)
+        ):
             outcomes[outcome.label] = outcome
             summary.write_summary(list(outcomes.values()), time.monotonic() - began, results)
     except KeyboardInterrupt:
@@ -174,34 +183,6 @@ def run_and_report(runs: list[PlannedRun], forced: set[str], start: Start, resul
     gallery = summary.gallery_of(results, list(outcomes.values()))
     print(f"\n{written.read_text(encoding='utf-8')}\nIn {results}; all pages: {gallery}")
     return 0 if all(outcome.status in summary.GOOD for outcome in outcomes.values()) else 1
-
-
-def progress(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
-    """Pass outcomes on, with one line on standard error: how many, which way, time left."""
-    seen: list[Outcome] = []
-    with tqdm(total=total, unit="run", disable=total == 0) as bar:
-        for outcome in outcomes:
-            seen.append(outcome)
-            if outcome.error:
-                bar.write(f"{outcome.label}: {outcome.status}: {outcome.error}", file=sys.stderr)
-            bar.set_postfix_str(summary.counted(seen), refresh=False)
-            bar.update()
-            yield outcome
-
-
-@contextmanager
-def lock(results: Path) -> Iterator[None]:
-    """Keep a second run_all.py out of the results folder; the system unlocks when we are gone."""
-    try:
-        results.mkdir(parents=True, exist_ok=True)
-        held = FileLock(results / ".lock").acquire(timeout=0)
-    except Timeout as error:
-        message = f"Another run_all.py works in {results}: wait for it, or use --results."
-        raise BadInput(message) from error
-    except OSError as error:
-        raise BadInput(f"Cannot write in {results} ({error.strerror}): use --results.") from error
-    with held:
-        yield
 
 
 if __name__ == "__main__":

@@ -1,9 +1,13 @@
 """Run folders on disk: partial, finished, replaced. The rule they follow is in `results`."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from mvp_skill.errors import BadInput
 from mvp_skill.files import read_json, write_json
@@ -90,3 +94,18 @@ def _attempt(folder: Path) -> dict[str, Any]:
         return read_json(folder / ATTEMPT)
     except BadInput:
         return {}
+
+
+@contextmanager
+def lock(results: Path) -> Iterator[None]:
+    """Keep a second run_all.py out of the results folder; the system unlocks when we are gone."""
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        held = FileLock(results / ".lock").acquire(timeout=0)
+    except Timeout as error:
+        message = f"Another run_all.py works in {results}: wait for it, or use --results."
+        raise BadInput(message) from error
+    except OSError as error:
+        raise BadInput(f"Cannot write in {results} ({error.strerror}): use --results.") from error
+    with held:
+        yield

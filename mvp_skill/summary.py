@@ -1,9 +1,13 @@
 """The report of a batch: its outcomes as a table for people and as JSON, and the gallery."""
 
 import json
+import sys
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+
+from tqdm import tqdm
 
 from mvp_skill.batch import PlannedRun
 from mvp_skill.environment import commit
@@ -98,3 +102,16 @@ def _label(folder: Path) -> str:
 
 def _seconds(folder: Path) -> float:
     return json.loads((folder / "run.json").read_text(encoding="utf-8"))["seconds"]
+
+
+def progress(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
+    """Pass outcomes on, with one line on standard error: how many, which way, time left."""
+    seen: list[Outcome] = []
+    with tqdm(total=total, unit="run", disable=total == 0) as bar:
+        for outcome in outcomes:
+            seen.append(outcome)
+            if outcome.error:
+                bar.write(f"{outcome.label}: {outcome.status}: {outcome.error}", file=sys.stderr)
+            bar.set_postfix_str(counted(seen), refresh=False)
+            bar.update()
+            yield outcome

@@ -100,6 +100,15 @@ def test_the_plan_has_every_experiment_and_a_main_table_per_task(scale):
     assert there - planned == {"01_pretrain_mini_models"}
 
 
+def test_a_backbone_by_hand_leaves_the_other_ones_out(tmp_path):
+    line = ["--results", str(tmp_path), "--dry-run", "-p", "BACKBONE", "mini-bert"]
+    runs, _ = run_all.chosen_runs(run_all.arguments_of(line), tmp_path)
+    main = [run for run in runs if run.label.startswith("13_main_table")]
+    assert [run.parameters["TASKS"] for run in main] == list(STUDIES["mini"].tasks)
+    assert {run.parameters["BACKBONE"] for run in main} == {"mini-bert"}
+    assert set(runs[-1].needs) == {run.label for run in runs[:-1]}
+
+
 def test_the_plan_fits_the_notebooks_of_the_project(tmp_path):
     for scale in SCALES:
         planned = plan(run_all.runs_of(scale), run_all.NOTEBOOKS, tmp_path, {"SCALE": scale})

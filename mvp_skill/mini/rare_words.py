@@ -87,18 +87,19 @@ def near_by_prediction(
 def rare_words(texts: Sequence[str]) -> dict[str, set[str]]:
     """Every word of a rare half, in the form that is most frequent in the texts -> its synonyms.
 
-    Forms that a frequent word shares do not count, and words without another form are left out.
+    Forms that a frequent word shares do not count, and words without another form are left out. A
+    form that no other rare word has goes before one that two words share.
     """
     entries = lexicon.load()
     counts = Counter(word for text in texts for word in words_of(text))
     synonyms = entries.rare_forms()
+    words = [set(e.forms(word).values()) & synonyms.keys() for e in entries.sets.values()
+             for word in e.rare]  # fmt: skip
+    owners = Counter(form for forms in words for form in forms)
     found = {}
-    for entry in entries.sets.values():
-        for word in entry.rare:
-            forms = [form for form in entry.forms(word).values() if form in synonyms]
-            if forms:
-                best = max(forms, key=lambda form: counts[form])
-                found[best] = synonyms[best]
+    for forms in filter(None, words):
+        best = max(sorted(forms), key=lambda form: (owners[form] == 1, counts[form]))
+        found[best] = synonyms[best]
     return found
 
 
