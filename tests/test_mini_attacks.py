@@ -289,7 +289,10 @@ def test_edits_of_letters_become_pieces_of_the_mini_tokenizer(name, data):
     words = textattack().shared.AttackedText(" ".join(sum(data["test"]["texts"][:], []))).words
     whole = [w for w in sorted(set(words)) if len(w) > 3 and len(tokenizer.tokenize(f" {w}")) == 1]
     assert len(whole) > 100
-    written = [new for w in whole for edit in edits for new in edit._get_replacement_words(w)]
+    random.seed(0)
+    np.random.seed(0)
+    edited = [(w, new) for w in whole for e in edits for new in e._get_replacement_words(w)]
+    written = [new for w, new in edited if new != w]  # two like letters that change places
     pieces = [tokenizer.tokenize(f" {new}") for new in written]
     assert [tokenizer.convert_tokens_to_string(p) for p in pieces] == [f" {w}" for w in written]
     assert tokenizer.unk_token not in sum(pieces, [])
