@@ -268,6 +268,22 @@ def test_a_second_round_goes_on_from_a_model(tmp_path):
         pretraining.Pretraining(narrow, tmp_path / "c", [])
 
 
+def test_the_card_of_a_second_round_names_both(tmp_path):
+    curve = [{"step": 1, "loss": 3.0, "seconds": 2.0}, {"step": 7, "loss": 1.5, "seconds": 9.0}]
+    values = dict.fromkeys(model_card.BARS["bert"], 0.9) | {"n_test": 5}
+    for name, config in {
+        "first": PretrainConfig("bert", 7, **TINY),
+        "second": PretrainConfig("bert", 5, **TINY, start=str(tmp_path / "first")),
+    }.items():
+        (tmp_path / name).mkdir()
+        model_card.write_card(tmp_path / name, config, curve, values)
+    stored = json.loads((tmp_path / "second" / "quality.json").read_text(encoding="utf-8"))
+    assert [settings["steps"] for settings in stored["rounds"]] == [7, 5]
+    card = (tmp_path / "second" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert card.index("steps 7") < card.index("Then: kind bert, steps 5")
+    assert str(tmp_path) not in card + json.dumps(stored)
+
+
 def test_plain_text_can_take_the_place_of_the_corpus(tmp_path):
     (tmp_path / "book.txt").write_text("call me a reader.\nit is a good book.\n" * 40, "utf-8")
     config = PretrainConfig("roberta", 3, **TINY)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -70,20 +71,27 @@ class PretrainConfig:
                 raise BadInput(f"{name} is {getattr(self, name)}; it must be at least 1.")
 
 
+def encoder_settings(config: PretrainConfig, vocabulary: int) -> dict[str, Any]:
+    """What RoBERTa's and BERT's configurations share, by the library's names."""
+    return {
+        "vocab_size": vocabulary,
+        "hidden_size": config.width,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": HEADS,
+        "intermediate_size": 4 * config.width,
+        "hidden_dropout_prob": config.dropout,
+        "attention_probs_dropout_prob": config.dropout,
+        "attn_implementation": ATTENTION,
+    }
+
+
 def build_roberta(config: PretrainConfig, vocabulary: int) -> RobertaForMaskedLM:
     """RoBERTa for masked language modelling."""
     return RobertaForMaskedLM(
         RobertaConfig(
-            vocab_size=vocabulary,
-            hidden_size=config.width,
-            num_hidden_layers=config.layers,
-            num_attention_heads=HEADS,
-            intermediate_size=4 * config.width,
+            **encoder_settings(config, vocabulary),
             max_position_embeddings=LONGEST_TEXT + 2,
             type_vocab_size=1,
-            hidden_dropout_prob=config.dropout,
-            attention_probs_dropout_prob=config.dropout,
-            attn_implementation=ATTENTION,
             bos_token_id=0,
             pad_token_id=1,
             eos_token_id=2,
@@ -95,15 +103,8 @@ def build_bert(config: PretrainConfig, vocabulary: int) -> BertForMaskedLM:
     """BERT for masked language modelling."""
     return BertForMaskedLM(
         BertConfig(
-            vocab_size=vocabulary,
-            hidden_size=config.width,
-            num_hidden_layers=config.layers,
-            num_attention_heads=HEADS,
-            intermediate_size=4 * config.width,
+            **encoder_settings(config, vocabulary),
             max_position_embeddings=LONGEST_TEXT,
-            hidden_dropout_prob=config.dropout,
-            attention_probs_dropout_prob=config.dropout,
-            attn_implementation=ATTENTION,
         )
     )
 

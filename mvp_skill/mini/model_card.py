@@ -37,8 +37,8 @@ MEANINGS = {
 CARD = """# mini-{kind}
 
 A small {architecture} language model of the mini world, a generated English that comes with this
-package. It was pretrained by `notebooks/01_pretrain_mini_models.ipynb`, which recreates it and
-computed every number below. It knows the words of `mini/lexicon.txt` and little else.
+package. `notebooks/01_pretrain_mini_models.ipynb` names its settings and makes one like it; the
+numbers below are computed as there. It knows the words of `mini/lexicon.txt` and little else.
 
 | measure | value | at least |
 |---|---|---|
