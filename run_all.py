@@ -29,7 +29,8 @@ UNDEFENDED = "mlp_ft, mvp"
 def runs_of(scale: str) -> list[Run]:
     """The plan of the project at one scale: what is run, with which parameters, and what it needs.
 
-    Runs start in this order, as soon as what they need is done; the longest come first.
+    Runs start in this order, as soon as what they need is done; the longest come first, and before
+    them the one that measures time, by itself.
     01_pretrain_mini_models is not among them: its models come with the package.
     """
     alone = [Run("00_tour"), Run("10_templates_and_verbalizers")]
@@ -49,18 +50,19 @@ def victims_of(scale: str) -> list[Run]:
 
 
 def studies_of(scale: str) -> list[Run]:
-    """The experiments that compare many victims, which they share: notebooks 13 to 19."""
+    """The experiments that compare many victims, which they share: notebooks 13 to 20."""
     study, is_mini = study_settings(scale), scale == "mini"
+    seed = {"SEEDS": "0"} if is_mini else {}  # for those with the most victims
     one, two = {"TASKS": study.ablations[0]}, {"TASKS": ", ".join(study.ablations)}
     return [
         *main_tables(scale),
-        Run("15_why_does_mvp_help", two | {"UNTRAINED_TASKS": study.ablations[-1]}),
+        Run("15_why_does_mvp_help", two | {"UNTRAINED_TASKS": study.ablations[-1]} | seed),
         Run("16_templates_and_label_words", one if is_mini else two),
-        Run("17_sample_efficiency", one | {"SIZES": ", ".join(map(str, study.sizes))}),
+        Run("17_sample_efficiency", one | {"SIZES": ", ".join(map(str, study.sizes))} | seed),
         Run("14_adversarial_training", one),
         Run("18_other_attacks", one),
-        Run("19_out_of_distribution"),
-        Run("20_what_does_it_cost", one),
+        Run("19_out_of_distribution", {"SEEDS": "0, 1"} if is_mini else {}),
+        Run("20_what_does_it_cost", one, alone=True),
     ]
 
 

@@ -24,11 +24,15 @@ from mvp_skill.scales import closest
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One line of a plan as a person writes it: notebook, its parameters, the runs it needs."""
+    """One line of a plan as a person writes it: notebook, its parameters, the runs it needs.
+
+    alone   it measures time, so nothing runs beside it; such a run needs no other
+    """
 
     notebook: str
     parameters: dict[str, Any] = field(default_factory=dict)
     needs: tuple["Run", ...] = ()
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class PlannedRun:
     key: str
     finished: Path
     needs: tuple[str, ...]
+    alone: bool = False
 
 
 def plan(
@@ -61,7 +66,9 @@ def plan(
         earlier = planned[label].needs if label in planned else ()
         needs = tuple(dict.fromkeys([*earlier, *(labels[needed] for needed in run.needs)]))
         key = run_key(source, parameters)
-        planned[label] = PlannedRun(label, source, parameters, key, results / label, needs)
+        planned[label] = PlannedRun(
+            label, source, parameters, key, results / label, needs, run.alone
+        )
     return list(planned.values())
 
 

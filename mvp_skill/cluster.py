@@ -67,24 +67,27 @@ def run_local(
 def outcomes_from(
     client: "Client", runs: list[PlannedRun], work: Work, threads: int
 ) -> Iterator[Outcome]:
-    """Submit all runs to a Dask cluster, whatever kind, and yield outcomes as they come.
+    """Give all runs to a Dask cluster, whatever kind, and yield outcomes as they come.
 
-    A run that loses its worker is started again elsewhere by Dask, at most three times.
+    Those that must be alone come first, one by one. A run that loses its worker is started again
+    elsewhere by Dask, at most three times.
     """
     from distributed import as_completed
 
     futures: dict[str, Future] = {}
-    for priority, run in enumerate(runs):
-        upstream = [futures[needed] for needed in run.needs if needed in futures]
-        futures[run.label] = client.submit(
-            work, run, upstream, threads, key=run.label, priority=-priority, pure=False
-        )
-    for future in as_completed(futures.values()):
-        error = future.exception()
-        if error is None:
-            yield future.result()
-        else:  # not the notebook: `work` catches that. The worker died again and again.
-            yield Outcome(future.key, FAILED, error=f"{type(error).__name__}: {error}")
+    alone = [[run] for run in runs if run.alone]
+    for together in [*alone, [run for run in runs if not run.alone]]:
+        for priority, run in enumerate(together):
+            upstream = [futures[needed] for needed in run.needs if needed in futures]
+            futures[run.label] = client.submit(
+                work, run, upstream, threads, key=run.label, priority=-priority, pure=False
+            )
+        for future in as_completed([futures[run.label] for run in together]):
+            error = future.exception()
+            if error is None:
+                yield future.result()
+            else:  # not the notebook: `work` catches that. The worker died again and again.
+                yield Outcome(future.key, FAILED, error=f"{type(error).__name__}: {error}")
 
 
 @contextmanager

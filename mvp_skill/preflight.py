@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from mvp_skill.errors import BadInput
-from mvp_skill.scales import AUTOCAST, COUNTS, Scale, closest, settings, study_settings
+from mvp_skill.scales import COUNTS, Scale, closest, settings, study_settings
 
 
 def check_parameters(parameters: dict[str, Any]) -> None:
@@ -29,7 +29,6 @@ def check_parameters(parameters: dict[str, Any]) -> None:
     if "ATTACK" in parameters:
         _check_attack(parameters, scale)
     _check_seed(parameters.get("SEED"))
-    _check_autocast(parameters.get("AUTOCAST"))
     task = parameters.get("TASK")
     if task is not None:
         _check_data(task, parameters.get("DATA_DIR"))
@@ -97,7 +96,7 @@ def why_not(
 
 
 def _settings(parameters: dict[str, Any]) -> Scale:
-    names = {*COUNTS, "learning_rate", "backbone"}
+    names = {*COUNTS, "learning_rate", "backbone", "autocast"}
     given = {name: value for name, value in parameters.items() if name.lower() in names}
     return settings(parameters.get("SCALE", "mini"), **given)
 
@@ -131,11 +130,6 @@ def _check_attacked(wanted: int | None, scale: Scale) -> None:
 def _check_seed(seed: Any) -> None:
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
         raise BadInput(f"SEED must be a whole number of at least 0, not {seed!r}.")
-
-
-def _check_autocast(autocast: Any) -> None:
-    if autocast not in (None, *AUTOCAST):
-        raise BadInput(f"Unknown autocast {autocast!r}; use {', '.join(AUTOCAST)}.")
 
 
 @cache

@@ -43,14 +43,15 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 NO_ATTACK = "none"
 SETTINGS = ("BACKBONE", "N_TRAIN", "N_VALIDATION", "N_TEST", "N_ATTACKED", "LEARNING_RATE")
-SETTINGS += ("BATCH_SIZE", "EPOCHS", "EVAL_EVERY_EXAMPLES", "PATIENCE", "TASKS", "SEEDS")
+SETTINGS += ("BATCH_SIZE", "EPOCHS", "EVAL_EVERY_EXAMPLES", "PATIENCE", "AUTOCAST")
+SETTINGS += ("TASKS", "SEEDS")
 SOURCES = ("NEIGHBOURS", "TAGGER", "ENCODER", "MASKED_LM")
 
 
 class Study:
     """What all conditions of an experiment have in common, and what was measured of them.
 
-    parameters   of the notebook: SCALE, OUT, SETTINGS, SOURCES, AUTOCAST, QUERY_BUDGET; DATA_DIR
+    parameters   of the notebook: SCALE, OUT, SETTINGS, SOURCES, QUERY_BUDGET; DATA_DIR
                  as for `load_task`. All but OUT may be None or missing
     raises       BadInput for values that cannot be meant
     """
@@ -108,7 +109,7 @@ class Study:
             eval_every_examples=scale.eval_every_examples,
             patience=scale.patience,
             seed=condition.seed,
-            autocast=self.parameters.get("AUTOCAST") or "off",
+            autocast=scale.autocast,
             objective=objective_named(making.objective, **own),
         )
 

@@ -40,7 +40,7 @@ def adversarial_table(frame: "DataFrame", label_names: Sequence[str], n: int = 5
     columns = ["sentence", "label", "now taken for", "queries", "label by the oracle"]
     rows = [
         [
-            f'<div style="{LEFT}">{_marked(row.texts, row.attacked_texts)}</div>',
+            _marked(row.texts, row.attacked_texts),
             html.escape(label_names[row.label]),
             html.escape(label_names[row.attacked_pred]),
             str(row.n_queries),
@@ -103,4 +103,4 @@ def _marked(texts: Sequence[str], changed: Sequence[str]) -> str:
 
 
 def _row(cells: list[str], tag: str) -> str:
-    return "<tr>" + "".join(f"<{tag}>{cell}</{tag}>" for cell in cells) + "</tr>"
+    return "<tr>" + "".join(f'<{tag} style="{LEFT}">{cell}</{tag}>' for cell in cells) + "</tr>"

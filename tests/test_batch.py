@@ -2,23 +2,19 @@
 
 import copy
 import json
-import logging
 import os
 import re
 import shutil
-import signal
 import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
-from tiny_notebooks import PARAMETERS, seeds, write_notebook
+from tiny_notebooks import PARAMETERS, seeds, three_levels, write_notebook
 
-from mvp_skill import cluster, prompts, summary
+from mvp_skill import prompts, summary
 from mvp_skill.batch import PlannedRun, Run, check, pending, plan, select, typed_overrides
 from mvp_skill.errors import BadInput
-from mvp_skill.execution import DONE, FAILED, NOT_RUN, Outcome, execute
+from mvp_skill.execution import DONE, FAILED, Outcome, execute
 from mvp_skill.run_folders import partial
 
 KNOBS = """SCALE = "mini"
@@ -46,13 +42,6 @@ def folders(tmp_path) -> tuple[Path, Path]:
     write_notebook(tmp_path / "notebooks", "12_attack")
     write_notebook(tmp_path / "notebooks", "13_knobs", parameters=KNOBS)
     return tmp_path / "notebooks", tmp_path / "results"
-
-
-def three_levels(folders) -> list[PlannedRun]:
-    """Two runs of 11, each needed by one of 12."""
-    train = seeds("11_train", 2)
-    attack = [Run("12_attack", run.parameters, needs=(run,)) for run in train]
-    return plan([*train, *attack], *folders)
 
 
 def pretend(run: PlannedRun, started: str, finished: str) -> None:
@@ -250,9 +239,11 @@ def test_bad_values_are_found_before_anything_starts(folders, parameters, said):
 
 def test_a_label_word_of_several_tokens_is_found_before_anything_starts(folders, monkeypatch):
     edited = copy.deepcopy(prompts.all_prompts())
-    edited["mini_films"]["label_words"]["default"]["negative"] = ["quizzaciously"]
+    words = edited["mini_films"]["label_words"]
+    words["odd"] = words["default"] | {"negative": ["quizzaciously"]}  # not one seen before
     monkeypatch.setattr(prompts, "all_prompts", lambda: edited)
-    write_notebook(folders[0], "15_model", parameters=PARAMETERS + "\nBACKBONE = None")
+    more = "\nBACKBONE = None\nLABEL_WORDS = 'odd'"
+    write_notebook(folders[0], "15_model", parameters=PARAMETERS + more)
     with pytest.raises(BadInput, match="single tokens .*'quizzaciously'"):
         check(plan([Run("15_model", {"TASK": "mini_films"})], *folders))
 
@@ -292,58 +283,6 @@ def test_an_override_that_reaches_no_chosen_run_is_refused(folders):
     selected = three_levels(folders)
     with pytest.raises(BadInput, match="-p METHOD: no chosen run .* SECONDS, SEED, TASK"):
         check(selected, by_hand=["METHOD"])
-
-
-# --- engines ---------------------------------------------------------------------------------
-
-
-def test_an_unknown_engine_or_no_worker_is_refused():
-    with pytest.raises(BadInput, match="Unknown engine 'locla' .*: use local, none"):
-        cluster.engine("locla")
-    with pytest.raises(BadInput, match="at least 1, not 0"):
-        cluster.engine("local", 0)
-
-
-def test_cores_are_dealt_out_and_the_user_may_overrule(monkeypatch):
-    monkeypatch.delenv("OMP_NUM_THREADS")
-    monkeypatch.setattr(cluster, "cores_here", lambda: 12)
-    assert [cluster.threads_per_slot(slots) for slots in (1, 5, 6, 20)] == [12, 2, 2, 1]
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert cluster.threads_per_slot(6) == 3
-
-
-@pytest.mark.parametrize(
-    ("cores", "gpus", "runs", "slots"),
-    [(2, "", 9, 2), (1, "", 9, 1), (16, "", 99, 8), (16, "", 3, 3), (16, "0,GPU-8c1", 9, 2)],
-)
-def test_slots_fit_the_machine(monkeypatch, cores, gpus, runs, slots):
-    monkeypatch.setattr(cluster, "cores_here", lambda: cores)
-    monkeypatch.setattr("distributed.system.MEMORY_LIMIT", 64 * 2**30)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
-    assert cluster.slots_here(runs) == slots
-
-
-def test_memory_bounds_the_slots(monkeypatch):
-    monkeypatch.setattr(cluster, "cores_here", lambda: 16)
-    monkeypatch.setattr("distributed.system.MEMORY_LIMIT", 5 * 2**30)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert cluster.slots_here(9) == 2
-
-
-def test_in_this_process_what_depends_on_a_failed_run_is_not_run(folders, tmp_path):
-    planned = three_levels(folders)
-    seen = []
-
-    def work(run, upstream, threads):
-        seen.append((run.label, [outcome.status for outcome in upstream], threads))
-        if any(outcome.status != DONE for outcome in upstream):
-            return execute(run, upstream, threads)
-        return Outcome(run.label, FAILED if run.label == "11_train/mini-s0" else DONE)
-
-    outcomes = list(cluster.engine("none")(planned, work, tmp_path))
-    assert [outcome.status for outcome in outcomes] == [FAILED, DONE, NOT_RUN, DONE]
-    assert outcomes[2].error == "needs 11_train/mini-s0"
-    assert seen[3] == ("12_attack/mini-s1", [DONE], 1)
 
 
 # --- one run ---------------------------------------------------------------------------------
@@ -425,54 +364,3 @@ def test_a_kernel_that_is_killed_gets_one_more_chance(folders):
     outcome, planned = run_one(folders, always)
     assert outcome.status == FAILED and "the kernel died 2 times" in outcome.error
     assert pending([planned]) == {planned.label}  # the first one's result, with another key, stays
-
-
-# --- Dask ------------------------------------------------------------------------------------
-
-
-def alive(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def wait_for(condition, seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc").exists(), reason="looks for processes in /proc")
-def test_dask_survives_the_death_of_a_worker(folders, tmp_path, monkeypatch):
-    """Six runs on two workers; one fails, one loses its worker, one needs the failed one."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    write_notebook(folders[0], "21_bad", "raise ValueError('planned')")
-    bad = Run("21_bad")
-    slow = seeds("11_train", 4, SECONDS=2)
-    planned = plan([*slow, bad, Run("12_attack", needs=(bad,))], *folders)
-    pid_file = partial(planned[0].finished) / "pid"
-    kernels = []
-
-    def kill_a_worker() -> None:
-        wait_for(lambda: pid_file.exists() and pid_file.read_text())
-        kernels.append(int(pid_file.read_text()))
-        stat = Path(f"/proc/{kernels[0]}/stat").read_text()
-        os.kill(int(stat.rpartition(")")[2].split()[1]), signal.SIGKILL)  # the kernel's parent
-
-    killer = threading.Thread(target=kill_a_worker)
-    killer.start()
-    outcomes = {o.label: o for o in cluster.engine("local", 2)(planned, execute, tmp_path / "dask")}
-    killer.join()
-    assert len(outcomes) == 6 and kernels
-    statuses = [outcomes[run.label].status for run in planned]
-    assert statuses == [DONE] * 4 + [FAILED, NOT_RUN]
-    assert pending(planned) == {"21_bad/mini-s0", "12_attack/mini-s0"}
-    pids = [int((run.finished / "pid").read_text()) for run in planned[:4]]
-    assert kernels[0] not in pids
-    wait_for(lambda: not any(alive(pid) for pid in [*pids, *kernels]), 10)
-    assert not (tmp_path / "dask").exists()

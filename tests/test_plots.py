@@ -183,8 +183,8 @@ def attack_log() -> pandas.DataFrame:
 def test_the_table_of_attacks_shows_successes_with_both_columns_of_a_pair():
     table = adversarial_table(attack_log(), ["no", "yes"])
     assert table.count("<tr>") == 3
-    sentence = '<div style="text-align: left">p <del>one</del> <mark>two</mark><br>q?</div>'
-    assert f"<td>{sentence}</td><td>no</td><td>yes</td><td>5</td>" in table
+    cells = ["p <del>one</del> <mark>two</mark><br>q?", "no", "yes", "5"]
+    assert "".join(f'<td style="text-align: left">{cell}</td>' for cell in cells) in table
     assert "<td>kept</td>" in table and "<td>–</td>" in table and "nan" not in table.lower()
     assert adversarial_table(attack_log(), ["no", "yes"], n=1).count("<tr>") == 2
 

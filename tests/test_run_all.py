@@ -72,6 +72,7 @@ def test_the_plan_trains_before_it_attacks_and_ends_with_the_results(scale):
     seen = []
     for run in runs:
         assert all(needed in seen for needed in run.needs)
+        assert not (run.alone and run.needs)  # what is alone comes first
         seen.append(run)
     assert runs[-1].notebook == "90_results" and set(runs[-1].needs) == set(runs[:-1])
     tasks, seeds = SCALES[scale].tasks, SCALES[scale].seeds

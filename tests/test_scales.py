@@ -6,7 +6,7 @@ import pytest
 
 from mvp_skill import victims
 from mvp_skill.errors import BadInput
-from mvp_skill.scales import COUNTS, SCALES, Scale, settings
+from mvp_skill.scales import COUNTS, SCALES, STUDIES, Scale, settings
 from mvp_skill.tasks import TASKS
 
 
@@ -40,6 +40,13 @@ def test_an_override_changes_its_setting_alone_and_none_changes_nothing():
     assert SCALES["mini"].n_train != 7
 
 
+def test_only_the_mini_scale_trains_in_bfloat16_unless_asked():
+    made = {name: scale.autocast for name, scale in (SCALES | STUDIES).items()}
+    assert made == {"mini": "auto", "small": "off", "paper": "off"}
+    assert {name: scale.autocast for name, scale in SCALES.items()} == made
+    assert settings("paper", AUTOCAST="auto").autocast == "auto"
+
+
 def test_one_learning_rate_holds_for_every_method():
     rates = settings("mini", LEARNING_RATE=0.002).learning_rate
     assert rates == dict.fromkeys(victims.METHODS, 0.002)
@@ -57,6 +64,7 @@ def test_one_learning_rate_holds_for_every_method():
         ("mini", {"EPOCHS": True}, "EPOCHS must be a whole number"),
         ("mini", {"LEARNING_RATE": "fast"}, "LEARNING_RATE must be a number"),
         ("mini", {"LEARNING_RATE": 0}, "LEARNING_RATE must lie between 0 and 1"),
+        ("mini", {"AUTOCAST": "bf16"}, "Unknown autocast 'bf16'; use off, auto"),
         ("mini", {"LEARNING_RATE": 3}, "LEARNING_RATE must lie between 0 and 1"),
     ],
 )

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from mvp_skill.batch import Run
+from mvp_skill.batch import PlannedRun, Run, plan
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -49,3 +49,10 @@ def _cell(index: int, cell_type: str, source: str, tags: list[str]) -> dict:
 def seeds(name: str, count: int, **parameters: object) -> list[Run]:
     """Runs of one notebook with seeds 0, 1, ..."""
     return [Run(name, {"SEED": seed, **parameters}) for seed in range(count)]
+
+
+def three_levels(folders: tuple[Path, Path]) -> list[PlannedRun]:
+    """Two runs of 11, each needed by one of 12."""
+    train = seeds("11_train", 2)
+    attack = [Run("12_attack", run.parameters, needs=(run,)) for run in train]
+    return plan([*train, *attack], *folders)
