@@ -1,9 +1,12 @@
-"""Checks of settings when they are made: one sentence with the allowed values."""
+"""Checks of settings and tables: one sentence with what is allowed, or there."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mvp_skill.errors import BadInput
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 def check_count(name: str, value: Any, least: int) -> None:
@@ -23,3 +26,11 @@ def check_choice(name: str, value: Any, allowed: Sequence[Any]) -> None:
     """BadInput unless the value is one of the allowed ones."""
     if value not in allowed:
         raise BadInput(f"Unknown {name} {value!r}; use {', '.join(map(str, allowed))}.")
+
+
+def check_table(frame: "DataFrame", *columns: str) -> None:
+    """BadInput unless the table of a figure has these columns, and a row."""
+    missing = [column for column in columns if column not in frame]
+    if missing or frame.empty:
+        lacks = f"columns {', '.join(missing)}" if missing else "rows"
+        raise BadInput(f"The table for this figure lacks {lacks}; it has {', '.join(frame)}.")

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mvp_skill.errors import BadInput
+from mvp_skill.checks import check_table
 from mvp_skill.legends import colour
 from mvp_skill.plots import CHANCE_COLOUR
 
@@ -24,14 +24,12 @@ def costs(found: "DataFrame", templates: "DataFrame") -> Figure:
     found       one row per task and victim: COLUMNS; step, tokens and answer over those of MLP-FT.
                 Filled marks are training steps, small open ones the tokens they read, crosses
                 answers
-    templates   one row per task and number of templates: task, n, step, answer
+    templates   one row per task and number of templates: task, n, step, answer; may be empty
     raises      BadInput if columns or rows are missing
     """
-    for frame, columns in ((found, COLUMNS), (templates, ("task", "n", "step", "answer"))):
-        if len(frame.columns) and any(column not in frame for column in columns):
-            raise BadInput(f"The figure needs {', '.join(columns)}; it got {list(frame)}.")
-    if found.empty:
-        raise BadInput("The figure of costs needs at least one victim.")
+    check_table(found, *COLUMNS)
+    if len(templates):
+        check_table(templates, "task", "n", "step", "answer")
     names = list(dict.fromkeys(found["name"]))
     size = (11, 1.6 + 0.36 * len(names))
     figure, (left, right) = plt.subplots(1, 2, figsize=size, width_ratios=[3, 2])

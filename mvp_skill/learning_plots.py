@@ -2,14 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
 from mvp_skill.effective_robustness import Line, log_odds
-from mvp_skill.errors import BadInput
-from mvp_skill.legends import METHOD_COLOURS, colour, name
-from mvp_skill.plots import CHANCE_COLOUR
+from mvp_skill.legends import colour, in_order, name
+from mvp_skill.plots import CHANCE_COLOUR, axes_for
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -27,8 +25,8 @@ def learning_curves(
     chance   accuracy of the constant guess
     raises   BadInput if columns or rows are missing
     """
-    ax = _axes(frame, ax, "method", "n_train", "clean_acc")
-    for method in _methods(frame):
+    ax = axes_for(frame, ax, "method", "n_train", "clean_acc")
+    for method in in_order(frame["method"]):
         rows = frame[frame["method"] == method]
         over = rows.groupby("n_train")["clean_acc"]
         means, low, high = over.mean(), over.min(), over.max()
@@ -62,13 +60,13 @@ def robust_over_clean(
     line, baseline  the line through the baseline's points, drawn as far as these go
     raises          BadInput if columns or rows are missing
     """
-    ax = _axes(frame, ax, "method", "n_train", "clean_acc", "robust_acc", "n", "n_attacked")
+    ax = axes_for(frame, ax, "method", "n_train", "clean_acc", "robust_acc", "n", "n_attacked")
     x, y = (
         log_odds(frame["clean_acc"], frame["n"]),
         log_odds(frame["robust_acc"], frame["n_attacked"]),
     )
     size_of = {size: 30 + 30 * i for i, size in enumerate(sorted(set(frame["n_train"])))}
-    for method in _methods(frame):
+    for method in in_order(frame["method"]):
         own = (frame["method"] == method).to_numpy()
         areas = [size_of[size] for size in frame.loc[own, "n_train"]]
         look = {"color": colour(method), "label": name(method), "alpha": 0.7, "clip_on": False}
@@ -91,17 +89,3 @@ def _percent_ticks(axis, values: np.ndarray) -> None:
     shown = [(place, f"{share:g}") for place, share in places if low <= place <= high]
     axis.set_ticks([place for place, _ in shown], [label for _, label in shown])
     axis.axes.set(**{f"{axis.axis_name}lim": (low, high)})
-
-
-def _methods(frame: "DataFrame") -> list[str]:
-    found = list(dict.fromkeys(frame["method"]))
-    order = list(METHOD_COLOURS)
-    return sorted(found, key=lambda m: order.index(m) if m in order else len(order))
-
-
-def _axes(frame: "DataFrame", ax: Axes | None, *columns: str) -> Axes:
-    missing = [column for column in columns if column not in frame]
-    if missing or frame.empty:
-        lacks = f"columns {', '.join(missing)}" if missing else "rows"
-        raise BadInput(f"The table for this figure lacks {lacks}; it has {', '.join(frame)}.")
-    return plt.subplots()[1] if ax is None else ax

@@ -1,5 +1,7 @@
 """Names and colours of victims, the same in every figure and table."""
 
+from collections.abc import Iterable
+
 # Okabe and Ito's palette, which colour-blind people can tell apart; grey is kept for chance.
 # In the order of the legends: ever fewer random weights.
 METHOD_COLOURS = {
@@ -51,3 +53,9 @@ def colour(method: str) -> str:
 def name(method: str) -> str:
     """How a method is called in legends."""
     return METHOD_NAMES.get(method, method)
+
+
+def in_order(methods: Iterable[str]) -> list[str]:
+    """Each method once, those of METHOD_COLOURS first and in that order."""
+    found = list(dict.fromkeys(methods))
+    return [m for m in METHOD_COLOURS if m in found] + [m for m in found if m not in METHOD_COLOURS]

@@ -1,6 +1,5 @@
 """What a masked language model would put in the place of a word: BERT-Attack's candidates."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import torch
 
 from mvp_skill.errors import BadInput
-from mvp_skill.masked_lm import longest_row
+from mvp_skill.masked_lm import longest_row, weights_digest
 
 WORD_START = "Ġ"  # how a byte-level vocabulary writes the space before a word
 
@@ -58,11 +57,8 @@ class MaskedLMCandidates:
     @property
     def fingerprint(self) -> str:
         """Changes when a weight changes."""
-        digest = hashlib.sha256()
-        for name, weight in sorted(self.model.state_dict().items()):
-            digest.update(name.encode("utf-8"))
-            digest.update(weight.cpu().contiguous().numpy().tobytes())
-        return f"masked {self.model.config.model_type}, sha256 {digest.hexdigest()[:16]}"
+        digest = weights_digest(self.model).hexdigest()
+        return f"masked {self.model.config.model_type}, sha256 {digest[:16]}"
 
     @torch.inference_mode()
     def _reading(self, text: str, k: int) -> tuple[list[tuple[int, int]], list[list[Guess]]]:

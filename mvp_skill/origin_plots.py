@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from mvp_skill.errors import BadInput
+from mvp_skill.checks import check_table
 from mvp_skill.legends import colour
 from mvp_skill.legends import name as method_name
 from mvp_skill.plots import CHANCE_COLOUR
@@ -30,7 +30,7 @@ def against_random_parameters(frame: "DataFrame", ax: Axes, chance: float | None
     chance   accuracy of the constant guess
     raises   BadInput if columns are missing
     """
-    _check(frame, "method", "n_random", "value", "low", "high")
+    check_table(frame, "method", "n_random", "value", "low", "high")
     ax.set_xscale("symlog", linthresh=COUNTED_FROM)
     places = _side_by_side(ax, frame["n_random"].to_numpy(float))
     for place, row in zip(places, frame.itertuples(), strict=True):
@@ -53,7 +53,7 @@ def with_and_without_pretraining(
     sides    the order of the sides; that of the table if empty
     raises   BadInput if columns are missing
     """
-    _check(frame, "method", "side", "kind", "value", "low", "high")
+    check_table(frame, "method", "side", "kind", "value", "low", "high")
     sides = list(sides or dict.fromkeys(frame["side"]))
     methods = list(dict.fromkeys(frame["method"]))
     for row in frame.itertuples():
@@ -100,10 +100,3 @@ def _share_axis(ax: Axes, chance: float | None) -> None:
         drawn.set_clip_on(False)  # a marker at 0 or 1 stays whole
     if chance is not None:
         ax.axhline(chance, ls="--", color=CHANCE_COLOUR, lw=1.5, label="constant guess")
-
-
-def _check(frame: "DataFrame", *columns: str) -> None:
-    missing = [column for column in columns if column not in frame]
-    if missing or frame.empty:
-        lacks = f"columns {', '.join(missing)}" if missing else "rows"
-        raise BadInput(f"The table for this figure lacks {lacks}; it has {', '.join(frame)}.")

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mvp_skill.checks import check_table
 from mvp_skill.errors import BadInput
 from mvp_skill.legends import colour, name
 from mvp_skill.plots import CHANCE_COLOUR
@@ -30,8 +31,8 @@ def search(losses: "DataFrame", shifts: "DataFrame") -> Figure:
     shifts   one row per method and token, in the order of the text: method, token, norm
     raises   BadInput if rows or columns are missing
     """
-    _check(losses, "method", "share", "loss")
-    _check(shifts, "method", "token", "norm")
+    check_table(losses, "method", "share", "loss")
+    check_table(shifts, "method", "token", "norm")
     methods = list(dict.fromkeys(shifts["method"]))
     size = (11, 0.6 + 2.5 * len(methods))
     figure, axes = plt.subplot_mosaic(
@@ -76,7 +77,7 @@ def clean_and_robust(found: "DataFrame", chance: Mapping[str, float] | None = No
     chance   task to accuracy of the constant guess, where one is to be drawn
     raises   BadInput if rows or columns are missing, or a victim has two values under one attack
     """
-    _check(found, "task", "method", "attack", "value", "low", "high")
+    check_table(found, "task", "method", "attack", "value", "low", "high")
     if found.duplicated(["task", "method", "attack"]).any():
         raise BadInput("A victim has several values under one attack; draw its variants apart.")
     tasks, victims = (list(dict.fromkeys(found[column])) for column in ("task", "method"))
@@ -124,8 +125,3 @@ def _legend(figure: Figure, attacks: list[str], with_chance: bool) -> None:
         handles.append(plt.Line2D([], [], color=CHANCE_COLOUR, ls="--", lw=1.5))
         labels.append("constant guess")
     figure.legend(handles, labels, frameon=False, loc="outside right upper")
-
-
-def _check(frame: "DataFrame", *columns: str) -> None:
-    if frame.empty or any(column not in frame for column in columns):
-        raise BadInput(f"The figure needs rows with {', '.join(columns)}; it got {list(frame)}.")

@@ -13,8 +13,9 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mvp_skill.checks import check_table
 from mvp_skill.errors import BadInput
-from mvp_skill.legends import METHOD_COLOURS, colour
+from mvp_skill.legends import colour, in_order
 from mvp_skill.legends import name as name  # what notebooks call plots.name
 from mvp_skill.metrics import wilson_interval
 
@@ -54,11 +55,11 @@ def accuracies(frame: "DataFrame", ax: Axes | None = None, chance: float | None 
     chance   accuracy of the constant guess
     raises   BadInput if columns are missing or a method has several values (average seeds before)
     """
-    ax = _axes(frame, ax, "method", "metric", "value", "n")
+    ax = axes_for(frame, ax, "method", "metric", "value", "n")
     if frame.duplicated(["method", "metric"]).any():
         raise BadInput("accuracies needs one row per method and metric; average over seeds before.")
     metrics = [metric for metric in METRIC_NAMES if metric in set(frame["metric"])]
-    methods = _methods(frame)
+    methods = in_order(frame["method"])
     for index, method in enumerate(methods):
         rows = (
             frame[frame["method"] == method].set_index("metric").reindex(metrics).dropna(how="all")
@@ -80,8 +81,8 @@ def training_curves(
 
     frame   rows of `TrainLog.to_frame()` with a column method: n_examples, clean_acc
     """
-    ax = _axes(frame, ax, "method", "n_examples", "clean_acc")
-    for method in _methods(frame):
+    ax = axes_for(frame, ax, "method", "n_examples", "clean_acc")
+    for method in in_order(frame["method"]):
         rows = frame[frame["method"] == method].sort_values("n_examples")
         look = {"color": colour(method), "label": name(method)}
         ax.plot(rows["n_examples"], rows["clean_acc"], marker=".", **look)
@@ -99,7 +100,7 @@ def query_histogram(frame: "DataFrame", ax: Axes | None = None) -> Axes:
 
     frame   attack logs (`AttackLog.to_frame()`) with a column method: outcome, n_queries
     """
-    ax = _axes(frame, ax, "method", "outcome", "n_queries")
+    ax = axes_for(frame, ax, "method", "outcome", "n_queries")
     attacked = frame[frame["outcome"].isin(["succeeded", "failed"])]
     _histograms(ax, attacked, "n_queries")
     ax.set_xlabel("queries per attacked example")
@@ -114,7 +115,7 @@ def zero_shot(frame: "DataFrame", ax: Axes | None = None, chance: float | None =
              several rows of one name are drawn as dots on one line, without intervals
     chance   accuracy of the constant guess
     """
-    ax = _axes(frame, ax, "reading", "kind", "clean_acc", "n")
+    ax = axes_for(frame, ax, "reading", "kind", "clean_acc", "n")
     names = list(dict.fromkeys(frame["reading"]))
     for place, reading in enumerate(names):
         rows = frame[frame["reading"] == reading]
@@ -141,7 +142,7 @@ def queries(frame: "DataFrame", ax: Axes | None = None) -> Axes:
 
     frame   one row per query: query (1, 2, ...), step (a key of STEP_COLOURS), probability
     """
-    ax = _axes(frame, ax, "query", "step", "probability")
+    ax = axes_for(frame, ax, "query", "step", "probability")
     ax.plot(frame["query"], frame["probability"], color=CHANCE_COLOUR, lw=0.8)
     for step, rows in frame.groupby("step", sort=False):
         look = {"color": STEP_COLOURS[step], "marker": "o", "ls": "none", "zorder": 3}
@@ -168,18 +169,10 @@ def save_figure(file_name: str, folder: str | Path, figure: Figure | None = None
     return paths
 
 
-def _axes(frame: "DataFrame", ax: Axes | None, *columns: str) -> Axes:
-    missing = [column for column in columns if column not in frame]
-    if missing or frame.empty:
-        lacks = f"columns {', '.join(missing)}" if missing else "rows"
-        raise BadInput(f"The table for this figure lacks {lacks}; it has {', '.join(frame)}.")
+def axes_for(frame: "DataFrame", ax: Axes | None, *columns: str) -> Axes:
+    """The axes to draw on, new ones if there are none; BadInput if the table lacks a column."""
+    check_table(frame, *columns)
     return plt.subplots()[1] if ax is None else ax
-
-
-def _methods(frame: "DataFrame") -> list[str]:
-    """The methods in the table, those of METHOD_COLOURS first and in that order."""
-    found = list(dict.fromkeys(frame["method"]))
-    return [m for m in METHOD_COLOURS if m in found] + [m for m in found if m not in METHOD_COLOURS]
 
 
 def _dodged(metrics: list[str], order: list[str], index: int, count: int) -> np.ndarray:
@@ -206,7 +199,7 @@ def _interval(share: float, n: int) -> tuple[float, float]:
 def _histograms(ax: Axes, frame: "DataFrame", column: str) -> None:
     """One outline per method over common bins."""
     bins = np.histogram_bin_edges(frame[column].to_numpy(float), bins=20)
-    for method in _methods(frame):
+    for method in in_order(frame["method"]):
         values = frame.loc[frame["method"] == method, column].to_numpy(float)
         look = {"color": colour(method), "lw": 2}
         label = f"{name(method)} (n = {len(values)})"

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import PlaceHolderLayoutEngine
 
+from mvp_skill.checks import check_table
 from mvp_skill.errors import BadInput
 from mvp_skill.legends import colour, name
 from mvp_skill.plots import CHANCE_COLOUR
@@ -30,9 +31,7 @@ def robustness_by_task(found: "DataFrame", chance: Mapping[str, float] | None = 
     raises   BadInput if columns or rows are missing, or a victim has two values under one attack
              (several backbones or variants: draw them apart)
     """
-    wanted = ("task", "method", "attack", "value", "low", "high")
-    if found.empty or any(column not in found for column in wanted):
-        raise BadInput(f"The figure needs rows with {', '.join(wanted)}; it got {list(found)}.")
+    check_table(found, "task", "method", "attack", "value", "low", "high")
     if found.duplicated(["task", "method", "attack"]).any():
         raise BadInput("A victim has several values under one attack; draw its variants apart.")
     tasks, victims = (list(dict.fromkeys(found[column])) for column in ("task", "method"))

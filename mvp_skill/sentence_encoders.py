@@ -1,6 +1,5 @@
 """Sentence encoders: what the attack's meaning constraint compares."""
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from mvp_skill.batching import evaluation_batches
 from mvp_skill.errors import BadInput
-from mvp_skill.masked_lm import longest_row
+from mvp_skill.masked_lm import longest_row, weights_digest
 
 USE_URL = "https://tfhub.dev/google/universal-sentence-encoder/3"  # the one of the stock recipe
 TOKENS_PER_BATCH = 4096  # with padding; a few hundred windows
@@ -67,10 +66,7 @@ class BackboneEncoder:
     @property
     def fingerprint(self) -> str:
         """Changes when a weight changes."""
-        digest = hashlib.sha256()
-        for name, weight in sorted(self.model.state_dict().items()):
-            digest.update(name.encode("utf-8"))
-            digest.update(weight.cpu().contiguous().numpy().tobytes())
+        digest = weights_digest(self.model)
         kind = self.model.config.model_type
         if self.centre is not None:
             digest.update(self.centre.numpy().tobytes())

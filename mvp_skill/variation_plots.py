@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mvp_skill.checks import check_table
 from mvp_skill.errors import BadInput
 from mvp_skill.gains import Gain
 from mvp_skill.legends import colour
@@ -30,8 +31,7 @@ def variations(
     chance   task to accuracy of the constant guess
     raises   BadInput if columns or rows are missing, or a variation has two values in one place
     """
-    if found.empty or any(column not in found for column in COLUMNS):
-        raise BadInput(f"The figure needs rows with {', '.join(COLUMNS)}; it got {list(found)}.")
+    check_table(found, *COLUMNS)
     if found.duplicated(["task", "variation", "attack"]).any():
         raise BadInput("A variation has several values in one place; average over seeds before.")
     tasks, names = (list(dict.fromkeys(found[column])) for column in ("task", "variation"))

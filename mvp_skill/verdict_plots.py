@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
 from mvp_skill.attack_log import VERDICTS
-from mvp_skill.errors import BadInput
+from mvp_skill.checks import check_table
 from mvp_skill.plots import CHANCE_COLOUR
 
 if TYPE_CHECKING:
@@ -24,10 +24,7 @@ def verdict_bars(counts: "DataFrame", ax: Axes | None = None) -> Axes:
 
     An attack without a judged success has no bar.
     """
-    missing = [verdict for verdict in VERDICTS if verdict not in counts]
-    if missing or counts.empty:
-        lacks = f"columns {', '.join(missing)}" if missing else "rows"
-        raise BadInput(f"The table for this figure lacks {lacks}; it has {', '.join(counts)}.")
+    check_table(counts, *VERDICTS)
     if ax is None:
         ax = plt.subplots(figsize=(7.5, 1.3 + 0.45 * len(counts)))[1]
     for place, (_, row) in enumerate(counts.iterrows()):

@@ -9,7 +9,7 @@ import pytest
 from mvp_skill.effective_robustness import Line, log_odds
 from mvp_skill.errors import BadInput
 from mvp_skill.learning_plots import learning_curves, robust_over_clean
-from mvp_skill.plots import METHOD_COLOURS
+from mvp_skill.legends import METHOD_COLOURS
 from mvp_skill.transfer_plots import transfer_maps
 
 

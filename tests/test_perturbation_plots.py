@@ -98,9 +98,9 @@ def test_what_cannot_be_drawn_is_refused():
     found = cells(["a"], ["mvp"], ["none"])
     with pytest.raises(BadInput, match="several values"):
         clean_and_robust(pandas.concat([found, found]))
-    with pytest.raises(BadInput, match="needs rows with task"):
+    with pytest.raises(BadInput, match="lacks columns low"):
         clean_and_robust(found.drop(columns="low"))
-    with pytest.raises(BadInput, match="needs rows with method, share"):
+    with pytest.raises(BadInput, match="lacks rows"):
         search(LOSSES.head(0), SHIFTS)
-    with pytest.raises(BadInput, match="needs rows with method, token"):
+    with pytest.raises(BadInput, match="lacks columns norm"):
         search(LOSSES, SHIFTS.drop(columns="norm"))

@@ -9,6 +9,7 @@ import pytest
 
 from mvp_skill import plots
 from mvp_skill.errors import BadInput
+from mvp_skill.legends import METHOD_COLOURS
 from mvp_skill.metrics import summary, wilson_interval
 from mvp_skill.tables import (
     adversarial_table,
@@ -49,7 +50,7 @@ LOG = pandas.DataFrame(
 
 def points(ax, method: str) -> list[tuple[float, float]]:
     """Where the markers of a method are."""
-    colour = plots.METHOD_COLOURS[method]
+    colour = METHOD_COLOURS[method]
     lines = [line for line in ax.lines if line.get_color() == colour and line.get_marker() in "os"]
     return [tuple(point) for point in lines[0].get_xydata()]
 
@@ -130,7 +131,7 @@ def test_tables_that_cannot_be_drawn_are_refused(draw, frame, said):
 
 def test_other_methods_have_a_colour_of_their_own_that_stays():
     assert plots.colour("lpft") == plots.colour("lpft") != plots.colour("mvp")
-    assert len(set(plots.METHOD_COLOURS.values())) == len(plots.METHOD_COLOURS)
+    assert len(set(METHOD_COLOURS.values())) == len(METHOD_COLOURS)
 
 
 def test_figures_are_saved_twice_with_the_same_bytes(tmp_path):

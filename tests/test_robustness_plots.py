@@ -93,9 +93,9 @@ def test_a_single_task_and_a_missing_attack_are_drawn():
 
 def test_what_cannot_be_drawn_is_refused():
     found = cells(["a"], ["mlp_ft"])
-    with pytest.raises(BadInput, match="needs rows with"):
+    with pytest.raises(BadInput, match="lacks columns low"):
         robustness_by_task(found.drop(columns="low"))
-    with pytest.raises(BadInput, match="needs rows with"):
+    with pytest.raises(BadInput, match="lacks rows"):
         robustness_by_task(found.head(0))
     with pytest.raises(BadInput, match="draw its variants apart"):
         robustness_by_task(pandas.concat([found, found]))
