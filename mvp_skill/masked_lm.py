@@ -1,6 +1,5 @@
 """Where a language model keeps its encoder and its head, for the model types we support."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -137,12 +136,3 @@ def word_scores(model: nn.Module, hidden: Tensor, word_ids: Tensor) -> Tensor:
     # embedding: its backward pass is deterministic on a GPU, that of plain indexing is slow there
     bias = None if decoder.bias is None else decoder.bias[word_ids]  # GPT-2 has none
     return F.linear(features, F.embedding(word_ids, decoder.weight), bias)
-
-
-def weights_digest(model: nn.Module) -> "hashlib._Hash":
-    """SHA-256 of all weights and their names: changes when one of them does."""
-    digest = hashlib.sha256()
-    for name, weight in sorted(model.state_dict().items()):
-        digest.update(name.encode("utf-8"))
-        digest.update(weight.cpu().contiguous().numpy().tobytes())
-    return digest

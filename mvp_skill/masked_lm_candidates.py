@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from mvp_skill.errors import BadInput
-from mvp_skill.masked_lm import longest_row, weights_digest
+from mvp_skill.masked_lm import longest_row
+from mvp_skill.weights import fingerprint
 
 WORD_START = "Ġ"  # how a byte-level vocabulary writes the space before a word
 
@@ -57,7 +58,7 @@ class MaskedLMCandidates:
     @property
     def fingerprint(self) -> str:
         """Changes when a weight changes."""
-        digest = weights_digest(self.model).hexdigest()
+        digest = fingerprint(self.model.state_dict())
         return f"masked {self.model.config.model_type}, sha256 {digest[:16]}"
 
     @torch.inference_mode()

@@ -9,7 +9,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from mvp_skill.batching import evaluation_batches
 from mvp_skill.errors import BadInput
-from mvp_skill.masked_lm import longest_row, weights_digest
+from mvp_skill.masked_lm import longest_row
+from mvp_skill.weights import fingerprint
 
 USE_URL = "https://tfhub.dev/google/universal-sentence-encoder/3"  # the one of the stock recipe
 TOKENS_PER_BATCH = 4096  # with padding; a few hundred windows
@@ -66,11 +67,9 @@ class BackboneEncoder:
     @property
     def fingerprint(self) -> str:
         """Changes when a weight changes."""
-        digest = weights_digest(self.model)
-        kind = self.model.config.model_type
-        if self.centre is not None:
-            digest.update(self.centre.numpy().tobytes())
-        return f"mean of {kind} hidden states, sha256 {digest.hexdigest()[:16]}"
+        centre = {} if self.centre is None else {"centre": self.centre}
+        digest = fingerprint(self.model.state_dict() | centre)
+        return f"mean of {self.model.config.model_type} hidden states, sha256 {digest[:16]}"
 
     @torch.inference_mode()
     def _encode_batch(self, ids: list[list[int]]) -> Tensor:
