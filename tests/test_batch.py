@@ -310,10 +310,12 @@ def test_a_list_by_hand_reaches_the_notebook_as_a_list(folders, tmp_path):
 @pytest.mark.slow
 def test_a_run_leaves_its_folder_and_nothing_else(folders, monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
     before = dict(os.environ), Path.cwd()
     names = ["OMP_NUM_THREADS", "HF_HUB_OFFLINE", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"]
     work = f"import json\nnames = {names}\n"
     work += "seen = {name: os.environ[name] for name in names}\n"
+    work += "assert 'MALLOC_TRIM_THRESHOLD_' not in os.environ\n"
     work += "seen |= {'python': sys.executable, 'cwd': os.getcwd()}\n"
     work += "(run.folder / 'seen.json').write_text(json.dumps(seen))"
     outcome, planned = run_one(folders, work)

@@ -13,7 +13,7 @@ from tiny_notebooks import seeds, three_levels, write_notebook
 from mvp_skill import cluster
 from mvp_skill.batch import Run, pending, plan
 from mvp_skill.errors import BadInput
-from mvp_skill.execution import DONE, FAILED, NOT_RUN, Outcome, execute
+from mvp_skill.execution import DONE, FAILED, NOT_RUN, TRIM, Outcome, execute
 from mvp_skill.files import read_json
 from mvp_skill.run_folders import partial
 
@@ -147,3 +147,17 @@ def test_after_a_failed_measurement_what_needs_it_is_not_run(folders, tmp_path, 
     planned = plan([alone, Run("12_attack", needs=(alone,))], *folders)
     outcomes = list(cluster.engine("local", 2)(planned, execute, tmp_path / "dask"))
     assert [outcome.status for outcome in outcomes] == [FAILED, NOT_RUN]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by_user", [None, "1000000"])
+def test_kernels_do_not_inherit_dasks_thrift_with_memory(folders, tmp_path, monkeypatch, by_user):
+    """A training step takes twice as long with it; what the user has set stays."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.delenv(TRIM, raising=False)
+    if by_user:
+        monkeypatch.setenv(TRIM, by_user)
+    write_notebook(folders[0], "20_memory", f"assert os.environ.get({TRIM!r}) == {by_user!r}")
+    planned = plan([Run("20_memory")], *folders)
+    (outcome,) = cluster.engine("local", 1)(planned, execute, tmp_path / "dask")
+    assert (outcome.status, outcome.error) == (DONE, "")
