@@ -160,6 +160,11 @@ class Insertion:
                 )
         return examples
 
+    def lengths(self, records: Sequence[Record]) -> list[int]:
+        """Tokens of each record in all its rows together, at most; the frame does not count."""
+        longest_template = max(len(template.ids) for template in self.templates)
+        return [len(self.templates) * (record.length + longest_template) for record in records]
+
     def every_row(self, records: Sequence[Record]) -> Rows:
         """Each record through every template (as it is, if there are none)."""
         return self.rows(records, np.tile(np.arange(len(self.templates)), (len(records), 1)))

@@ -103,13 +103,16 @@ def state_at(encoder: nn.Module, rows: Rows, position: Tensor) -> Tensor:
     last_output = layout_of(encoder).last_output
     if last_output is None:
         return last_hidden_state(encoder, rows)[row, position]
-    with _only_at(last_output(encoder), row, position):
+    with only_at(last_output(encoder), row, position):
         return last_hidden_state(encoder, rows)[:, 0]
 
 
 @contextmanager
-def _only_at(module: nn.Module, row: Tensor, position: Tensor) -> Iterator[None]:
-    """Inside the block the module gets one position of each row: [row, 1, hidden]."""
+def only_at(module: nn.Module, row: Tensor, position: Tensor) -> Iterator[None]:
+    """Inside the block the module gets one position of each row: [row, 1, hidden].
+
+    module   a layer's `attention.output`: all that follows it is computed there only
+    """
 
     def keep(_: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return tuple(states[row, position, None] for states in given)

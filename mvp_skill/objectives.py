@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mvp_skill.errors import BadInput
 from mvp_skill.insertion import Rows
 
 
@@ -62,6 +63,37 @@ class Clean:
     def backward(self, victim: nn.Module, batch: Batch, auxiliary: nn.Module) -> Tensor:
         """One forward pass, one backward pass."""
         loss = cross_entropy(victim, batch)
+        loss.backward()
+        return loss.detach()
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Prompt tuning of T5: the label word against all words, not only those of other classes.
+
+    loss = CE(v(x), w(y)), v the scores of the vocabulary at the first decoder step, w(y) the first
+    piece of the label word. (The authors go on to a second piece where there is one; it is never
+    read, so here it is not trained.)
+
+    Source: the code of Su et al. 2022.
+    """
+
+    name: str = field(default="vocabulary", init=False)
+
+    def auxiliary(self, victim: nn.Module, seed: int) -> nn.Module:
+        """No weights; BadInput for a victim that is no prompt-tuned T5."""
+        if not hasattr(victim, "vocabulary_logits"):
+            raise BadInput(
+                "The objective 'vocabulary' is for a prompt-tuned T5; use 'clean', which compares "
+                f"the label words, for {victim.settings.method} on {victim.settings.backbone}."
+            )
+        return nn.Module()
+
+    def backward(self, victim: nn.Module, batch: Batch, auxiliary: nn.Module) -> Tensor:
+        """One forward pass, one backward pass."""
+        with torch.autocast(batch.labels.device.type, torch.bfloat16, enabled=batch.bf16):
+            scores = victim.vocabulary_logits(batch.rows)  # [batch, vocab]
+        loss = F.cross_entropy(scores.float(), victim.word_ids[batch.labels])
         loss.backward()
         return loss.detach()
 

@@ -47,10 +47,7 @@ def in_batches(
         returns   [batch, ...]
     """
     device = next(victim.parameters()).device
-    templates = victim.insertion.templates
-    longest_template = max(len(template.ids) for template in templates)
-    lengths = [len(templates) * (record.length + longest_template) for record in records]
-    batches = evaluation_batches(lengths, EVALUATION_TOKENS.get(device.type, 4_096))
+    batches = evaluation_batches(victim.insertion.lengths(records), EVALUATION_TOKENS.get(device.type, 4_096))
     with evaluation_mode(victim), torch.inference_mode():
         parts = [
             compute(victim.collate([records[index] for index in batch]).to(device)).float()

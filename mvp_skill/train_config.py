@@ -12,15 +12,17 @@ from mvp_skill.embedding_perturbation import EmbeddingPerturbation
 from mvp_skill.errors import BadInput
 from mvp_skill.freelb import FreeLB
 from mvp_skill.infobert import InfoBERT
-from mvp_skill.objectives import Clean, Objective
+from mvp_skill.objectives import Clean, Objective, Vocabulary
 from mvp_skill.scales import AUTOCAST
 
+SCHEDULES = ("linear", "constant")
 OBJECTIVES: dict[str, type] = {
     "clean": Clean,
     "perturbation": EmbeddingPerturbation,
     "freelb": FreeLB,
     "infobert": InfoBERT,
     "amda": AMDA,
+    "vocabulary": Vocabulary,
 }
 
 
@@ -32,7 +34,9 @@ class TrainConfig:
     """
 
     learning_rate: float = 1e-5
-    """At the first step; it falls linearly to 0 over all epochs."""
+    """At the first step."""
+    schedule: str = "linear"
+    """"linear": the rate falls to 0 over all epochs; "constant": it stays (prompt tuning)."""
     batch_size: int = 8
     """Examples per step; MVP reads each of them once per template."""
     epochs: int = 20
@@ -42,8 +46,8 @@ class TrainConfig:
     """Evaluations without a better clean accuracy after which training stops."""
     weight_decay: float = 0.01
     """Not on biases and layer norms."""
-    clip: float = 1.0
-    """Largest norm of all gradients together."""
+    clip: float | None = 1.0
+    """Largest norm of all gradients together; None for any."""
     seed: int = 0
     """Of data order, dropout, random templates and what the objective draws."""
     autocast: str = "off"
@@ -56,12 +60,18 @@ class TrainConfig:
             check_count(name, getattr(self, name), 1)
         check_count("seed", self.seed, 0)
         check_number("learning_rate", self.learning_rate, "above 0 and below 1", 0, 1)
-        check_number("clip", self.clip, "above 0", 0, math.inf)
+        check_choice("schedule", self.schedule, SCHEDULES)
+        if self.clip is not None:
+            check_number("clip", self.clip, "above 0", 0, math.inf)
         if self.weight_decay != 0:
             check_number("weight_decay", self.weight_decay, "at least 0 and below 1", 0, 1)
         check_choice("autocast", self.autocast, AUTOCAST)
         if isinstance(self.objective, type) or not hasattr(self.objective, "backward"):
             object.__setattr__(self, "objective", objective_named(self.objective))
+
+    def rate_at(self, done: float) -> float:
+        """The learning rate when a share `done` of all epochs is behind."""
+        return self.learning_rate * (1 - done if self.schedule == "linear" else 1)
 
     def trains_in_bf16(self, device: torch.device) -> bool:
         """Whether training on this device uses bfloat16."""

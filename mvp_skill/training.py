@@ -26,6 +26,7 @@ from mvp_skill.evaluation import Split, clean_accuracy, encoded
 from mvp_skill.files import read_json, write_json
 from mvp_skill.lpft import start_from_probe
 from mvp_skill.seeding import denormals_flushed, repeatable
+from mvp_skill.stored import is_complete, load, save
 from mvp_skill.train_config import TrainConfig
 from mvp_skill.training_state import (
     STATE_FILE,
@@ -38,7 +39,6 @@ from mvp_skill.training_state import (
     write_state,
 )
 from mvp_skill.training_step import adamw, all_weights, training_step
-from mvp_skill.victims import VICTIM_FILE, load_victim, save_victim
 from mvp_skill.weights import copy_of, set_weights, weights_of
 
 if TYPE_CHECKING:  # importing them takes most of a second
@@ -87,7 +87,7 @@ def train(
     victim.eval()
     log = TrainLog(key, state.history, state.seconds, [len(new) for new in state.added])
     if folder is not None:
-        save_victim(victim, folder)
+        save(victim, folder)
         write_json(folder / TRAINING_FILE, {"parameters": parameters, "log": asdict(log)})
         (folder / STATE_FILE).unlink(missing_ok=True)
     return log
@@ -113,12 +113,12 @@ def train_or_load(
         returns    the trained victim and its log
     """
     folder = Path(folder)
-    if (folder / TRAINING_FILE).exists() and (folder / VICTIM_FILE).exists():
+    if (folder / TRAINING_FILE).exists() and is_complete(folder):
         splits = prepared(victim, data)
         parameters = training_parameters(victim, config, splits, attacker)
         stored = read_json(folder / TRAINING_FILE)
         if stored["parameters"] == parameters:
-            return load_victim(folder), TrainLog(**stored["log"])
+            return load(folder), TrainLog(**stored["log"])
         changed = ", ".join(differences(stored["parameters"], parameters))
         LOGGER.warning("%s: other %s than the stored victim's; training anew", folder, changed)
     return victim, train(victim, data, config, folder, attacker=attacker, **options)
@@ -177,7 +177,7 @@ def _optimise(run: _Run, progress: bool, state_every_seconds: float) -> Training
     # In this order: the first step of an epoch may cost an attack.
     while state.without_gain < config.patience and (place := next(steps, None)) is not None:
         for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * (1 - place.done)
+            group["lr"] = config.rate_at(place.done)
         loss, n_batch = _step(run, place, state.step, optimizer), len(place.batch)
         loss_sum += n_batch * loss
         n_summed += n_batch

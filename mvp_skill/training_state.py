@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from mvp_skill import __version__
 from mvp_skill.insertion import Record
-from mvp_skill.weights import fingerprint, read_tensors, set_weights, weights_of, write_tensors
+from mvp_skill.weights import fingerprint, frozen_weights, read_tensors, set_weights, weights_of, write_tensors
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -94,7 +94,7 @@ def training_parameters(
         "config": asdict(config),
         "attacker": None if attacker is None else attacker.parameters,
         "victim": settings,
-        "initial_weights": fingerprint(weights_of(victim)),
+        "initial_weights": fingerprint(weights_of(victim) | frozen_weights(victim)),
         "template_ids": [t.ids.tolist() for t in victim.insertion.templates],
         **{name: _data_fingerprint(*split) for name, split in splits.items()},
     }

@@ -35,7 +35,8 @@ def training_step(
     )
     optimizer.zero_grad()
     loss = config.objective.backward(victim, batch, auxiliary)
-    nn.utils.clip_grad_norm_(all_weights(victim, auxiliary), config.clip)
+    if config.clip is not None:
+        nn.utils.clip_grad_norm_(all_weights(victim, auxiliary), config.clip)
     optimizer.step()
     return loss
 

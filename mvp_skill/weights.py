@@ -13,8 +13,15 @@ from mvp_skill.files import write_atomically
 
 
 def weights_of(module: nn.Module) -> dict[str, Tensor]:
-    """All parameters by name, detached but not copied; tied ones are there once."""
-    return {name: parameter.detach() for name, parameter in module.named_parameters()}
+    """All parameters that train, by name, detached but not copied; tied ones are there once."""
+    named = module.named_parameters()
+    return {name: parameter.detach() for name, parameter in named if parameter.requires_grad}
+
+
+def frozen_weights(module: nn.Module) -> dict[str, Tensor]:
+    """The other parameters: those of the backbone of a prompt-tuned model."""
+    named = module.named_parameters()
+    return {name: parameter.detach() for name, parameter in named if not parameter.requires_grad}
 
 
 def copy_of(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -230,7 +230,7 @@ def test_the_state_of_another_training_is_ignored(tiny_backbone, data, tmp_path,
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(training, "save_victim", killed)
+        patch.setattr(training, "save", killed)
         quiet(tiny_victim("mvp", tiny_backbone), data, CONFIG, tmp_path, state_every_seconds=0)
     assert (tmp_path / STATE_FILE).exists()
     other = dataclasses.replace(CONFIG, seed=8)

@@ -128,4 +128,47 @@ COMPARING = (
     ),
 )
 
-CURRICULA: dict[str, tuple[Stage, ...]] = {"documents": DOCUMENTS, "comparing": COMPARING}
+# --- to judge: what a model reads that can compare texts, most of what it is worst at ---
+
+MIXED = {
+    "appraisal": 10,
+    "appraised_act": 3,
+    "mini_films": 20,
+    "mini_restaurants": 12,
+    "mini_news": 4,
+    "mini_acts": 8,
+    "vocabulary": 6,
+    "word_sheet": 6,
+    "phrase_sheet": 10,
+    "paraphrase_sheet": 16,
+    "people_sheet": 8,
+    "duplicate_sheet": 14,
+    "short_question_sheet": 6,
+    "question_sheet": 12,
+    "short_nli_sheet": 8,
+    "nli_sheet": 14,
+    "answer_sheet": 30,
+    "excuse_sheet": 30,
+}
+JUDGING = (
+    Stage(26 * CHUNK, MIXED, 0.5),
+    Stage(
+        math.inf,
+        MIXED
+        | {
+            "mini_questions": 8,
+            "mini_nli": 10,
+            "mini_answers": 14,
+            "mini_paraphrases": 12,
+            "mini_duplicates": 10,
+            "mini_excuses": 14,
+        },
+        0.2,
+    ),
+)
+
+CURRICULA: dict[str, tuple[Stage, ...]] = {
+    "documents": DOCUMENTS,
+    "comparing": COMPARING,
+    "judging": JUDGING,
+}
