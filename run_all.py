@@ -52,16 +52,17 @@ def victims_of(scale: str) -> list[Run]:
 def studies_of(scale: str) -> list[Run]:
     """The experiments that compare many victims, which they share: notebooks 13 to 20."""
     study, is_mini = study_settings(scale), scale == "mini"
+    seed = {"SEEDS": "0"} if is_mini else {}  # for those with the most victims
     one, two = {"TASKS": study.ablations[0]}, {"TASKS": ", ".join(study.ablations)}
     return [
         *main_tables(scale),
-        Run("15_why_does_mvp_help", two | {"UNTRAINED_TASKS": study.ablations[-1]}),
+        Run("15_why_does_mvp_help", two | {"UNTRAINED_TASKS": study.ablations[-1]} | seed),
         Run("16_templates_and_label_words", one if is_mini else two),
-        Run("17_sample_efficiency", one | {"SIZES": ", ".join(map(str, study.sizes))}),
+        Run("17_sample_efficiency", one | {"SIZES": ", ".join(map(str, study.sizes))} | seed),
         Run("14_adversarial_training", one),
         Run("18_other_attacks", one),
-        Run("19_out_of_distribution"),
-        Run("20_what_does_it_cost", one, alone=True),
+        Run("19_out_of_distribution", {"SEEDS": "0, 1"} if is_mini else {}),
+        Run("20_what_does_it_cost", one | {"AUTOCAST": "off"}, alone=True),
     ]
 
 

@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 
 Work = Callable[..., Outcome]  # execution.execute
 Start = Callable[[list[PlannedRun], Work, Path], Iterator[Outcome]]
+# Runs take minutes: Dask need not look at itself a hundred times a second, which costs a twentieth
+# of the cores, nor give a worker a second run in advance.
+QUIET = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "5s",
+    "distributed.scheduler.worker-saturation": 1.0,
+}
 MEMORY_PER_RUN = 2 * 2**30  # bytes; a kernel with torch and a small model takes 1 to 2 GiB
 
 
@@ -79,15 +87,18 @@ def outcomes_from(
     for together in [*alone, [run for run in runs if not run.alone]]:
         for priority, run in enumerate(together):
             upstream = [futures[needed] for needed in run.needs if needed in futures]
+            # Dask keeps tasks of one group that need nothing until a worker is free for them; any
+            # other it deals out at once, and a worker may wait beside one with a queue.
+            group = "after" if upstream else "first"
             futures[run.label] = client.submit(
-                work, run, upstream, threads, key=run.label, priority=-priority, pure=False
+                work, run, upstream, threads, key=(group, run.label), priority=-priority, pure=False
             )
         for future in as_completed([futures[run.label] for run in together]):
             error = future.exception()
             if error is None:
                 yield future.result()
             else:  # not the notebook: `work` catches that. The worker died again and again.
-                yield Outcome(future.key, FAILED, error=f"{type(error).__name__}: {error}")
+                yield Outcome(future.key[1], FAILED, error=f"{type(error).__name__}: {error}")
 
 
 @contextmanager
@@ -113,7 +124,7 @@ def local_client(slots: int, scratch: Path) -> "Iterator[Client]":
     }
     scheduler = {"cls": Scheduler, "options": {"host": "127.0.0.1", "dashboard": False}}
     with (
-        dask.config.set({"temporary-directory": str(scratch)}),
+        dask.config.set({"temporary-directory": str(scratch)} | QUIET),
         SpecCluster(workers, scheduler, silence_logs="CRITICAL") as cluster,
         Client(cluster) as client,
     ):

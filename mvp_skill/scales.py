@@ -127,6 +127,7 @@ STUDIES: dict[str, Scale] = {
         eval_every_examples=300,
         patience=3,
         seeds=(0, 1, 2),
+        autocast="auto",  # MVP trains in two thirds of the time on a CPU that has it
         objectives={"amda": {"num_adv": 30}},
         ablations=("mini_films", "mini_news"),
         other_backbones=("mini-bert", "mini-gpt2"),

@@ -117,8 +117,8 @@ def test_conditions_are_trained_as_the_scale_and_their_victim_say(tmp_path):
     assert isinstance(config, TrainConfig) and config.epochs == 9 and config.seed == 2
     assert config.objective.name == "amda" and config.objective.num_adv == 30
     assert config.learning_rate == made.scale.learning_rate["mlp_ft"]
-    assert config.autocast == made.scale.autocast == "off"
-    assert study(tmp_path, AUTOCAST="auto").config(MLP_FT).autocast == "auto"
+    assert config.autocast == made.scale.autocast == "auto"
+    assert study(tmp_path, AUTOCAST="off").config(MLP_FT).autocast == "off"
     victim = made.untrained_victim(Condition("mini_films", "mvp_sampled"))
     assert victim.settings.training_templates == "one"
     assert not made.untrained_victim(Condition("mini_films", "mvp_untrained")).settings.pretrained
