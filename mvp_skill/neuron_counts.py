@@ -95,7 +95,9 @@ def baseline_activation(
     sums: list[Tensor | float] = [0.0] * len(prompted.ffn)
 
     def add(layer: int, activation: Tensor, batch: object) -> None:
-        sums[layer] = sums[layer] + activation.sum(dim=0).double()  # [prompt, neuron]
+        sums[layer] = (
+            sums[layer] + activation.sum(dim=0, dtype=torch.float32).double()
+        )  # [prompt, neuron]
 
     observe(prompted, records, add, positions)
     mean = (torch.stack(sums) / len(records)).float()  # [layer, prompt, neuron]
@@ -121,14 +123,15 @@ def count_firings(
     check_count("n_permutations", n_permutations, 0)
     labels = _checked_labels(prompted, split)
     _check_thresholds(prompted, split, baseline)
-    device = baseline.mean.device
+    thresholds = baseline.mean.to(prompted.ffn[0].weight.device)  # [layer, prompt, neuron]
+    device = thresholds.device
     n_classes = len(prompted.settings.label_names)
     indicators = _indicators(_with_permutations(split, n_permutations, seed), n_classes).to(device)
-    n_layers, *of_layer = baseline.mean.shape
-    totals = torch.zeros(n_layers, len(indicators), baseline.mean[0].numel(), device=device)
+    n_layers, *of_layer = thresholds.shape
+    totals = torch.zeros(n_layers, len(indicators), thresholds[0].numel(), device=device)
 
     def add(layer: int, activation: Tensor, batch: Sequence[int]) -> None:
-        fired = torch.gt(activation, baseline.mean[layer]).float()  # [batch, prompt, neuron]
+        fired = (activation > thresholds[layer]).float()  # [batch, prompt, neuron]
         totals[layer].addmm_(indicators[:, torch.as_tensor(batch, device=device)], fired.flatten(1))
 
     observe(prompted, split.records, add, baseline.positions)
