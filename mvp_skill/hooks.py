@@ -1,4 +1,4 @@
-"""Look at or change what a module gives out, inside a `with`; nothing stays attached after it.
+"""Look at or change what a module reads or gives out, inside a `with`; nothing stays after it.
 
 with edit(module, lambda hidden: hidden + delta), record(other) as outputs:
     victim.logits(rows)
@@ -42,3 +42,38 @@ def record(module: nn.Module) -> Iterator[list[Tensor]]:
 
     with edit(module, keep):
         yield outputs
+
+
+@contextmanager
+def edit_input(module: nn.Module, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Inside the block the module reads `change(input)` in place of its first input.
+
+    `change` returns another tensor and leaves the one it is given as it is: it may be stored, or be
+    read by others. The hook is gone when the block ends, also after an error.
+    """
+
+    def hook(_module: nn.Module, inputs: tuple) -> tuple:
+        return change(inputs[0]), *inputs[1:]
+
+    handle = module.register_forward_pre_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def look_at_input(module: nn.Module, see: Callable[[Tensor], None]) -> Iterator[None]:
+    """Inside the block `see(input)` is called before the module, with its first input.
+
+    It sees what `edit_input` of blocks around this one has made of it.
+    """
+
+    def hook(_module: nn.Module, inputs: tuple) -> None:
+        see(inputs[0])
+
+    handle = module.register_forward_pre_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()

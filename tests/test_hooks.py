@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mvp_skill.hooks import edit, record
+from mvp_skill.hooks import edit, edit_input, look_at_input, record
 
 
 class Pair(nn.Module):
@@ -53,3 +53,25 @@ def test_gradients_flow_through_an_edit_and_a_record_after_the_block():
     seen[0].sum().backward()
     assert delta.grad.equal(torch.full((5, 2), 2.0))
     assert layer.bias.grad.equal(torch.full((2,), 5.0))
+
+
+def test_the_input_is_changed_inside_the_block_only():
+    layer, inputs = nn.Linear(3, 2), torch.randn(5, 3)
+    plain, before = layer(inputs), inputs.clone()
+    with edit_input(layer, lambda given: given * 0):
+        assert layer(inputs).equal(layer.bias.expand(5, 2))
+    assert layer(inputs).equal(plain) and inputs.equal(before)
+
+
+def test_a_look_at_the_input_sees_the_edits_of_blocks_around_it():
+    layer, inputs, before, after = nn.Linear(3, 2), torch.randn(5, 3), [], []
+    with (
+        look_at_input(layer, before.append),
+        edit_input(layer, torch.neg),
+        look_at_input(layer, after.append),
+    ):
+        layer(inputs)
+    assert before[0].equal(inputs) and after[0].equal(-inputs)
+    with pytest.raises(KeyError), edit_input(layer, abs), look_at_input(layer, abs):
+        raise KeyError
+    assert not layer._forward_pre_hooks

@@ -1,0 +1,103 @@
+"""All that is asked of the neurons of one prompt on one data set, and its file.
+
+scores = neuron_scores(counts)
+save_scores(folder / "clean.safetensors", scores, {"task": "mini_films", "seed": 0})
+scores, record = load_scores(folder / "clean.safetensors")
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from mvp_skill import __version__
+from mvp_skill.errors import BadInput
+from mvp_skill.neuron_counts import FiringCounts
+from mvp_skill.neuron_null import null_predictivity
+from mvp_skill.neurons import (
+    balanced_neuron_accuracy,
+    best_prompt,
+    constant_neurons,
+    neuron_accuracy,
+)
+from mvp_skill.weights import read_tensors, write_tensors
+
+
+@dataclass(frozen=True)
+class NeuronScores:
+    """Of one prompt on one data set; all on the CPU."""
+
+    predictivity: Tensor
+    """At the best prompt position, [layer, neuron]"""
+    prompt: Tensor
+    """That position, [layer, neuron]"""
+    excitatory: Tensor
+    """Whether firing there speaks for class 1, [layer, neuron]"""
+    balanced: Tensor
+    """Predictivity by balanced accuracy, at its own best position, [layer, neuron]"""
+    constant: Tensor
+    """Neurons that fire for no example or for all, at every position, [layer, neuron]"""
+    null: Tensor
+    """Predictivity of each permutation of the labels, [permutation, layer, neuron]"""
+    null_balanced: Tensor
+    """The same by balanced accuracy, [permutation, layer, neuron]"""
+    n: Tensor
+    """Examples, [class]"""
+    threshold_source: str
+    n_threshold: int
+    """Examples that the baseline activation is the mean of."""
+    positions: str
+
+    @property
+    def majority_rate(self) -> float:
+        """Share of the commonest class: the predictivity of a constant neuron."""
+        return (self.n.max() / self.n.sum()).item()
+
+
+def neuron_scores(counts: FiringCounts) -> NeuronScores:
+    """The scores that follow from counts of two classes; without permutations `null` is empty."""
+    accuracy = neuron_accuracy(counts)
+    best = best_prompt(accuracy)
+    nulls = [accuracy.new_zeros(0, *best.predictivity.shape)] * 2
+    if len(counts.null_fired):
+        nulls = [
+            null_predictivity(counts, how) for how in (neuron_accuracy, balanced_neuron_accuracy)
+        ]
+    balanced = best_prompt(balanced_neuron_accuracy(counts)).predictivity
+    tensors = (*best, balanced, constant_neurons(counts), *nulls, counts.n)
+    return NeuronScores(
+        *(tensor.cpu() for tensor in tensors),
+        counts.threshold_source,
+        counts.n_threshold,
+        counts.positions,
+    )
+
+
+def save_scores(path: str | Path, scores: NeuronScores, record: dict[str, Any]) -> None:
+    """Write scores as safetensors, atomically; what they are of goes into the header.
+
+    record   what JSON can hold: task, backbone, seed of the prompt, which data
+    """
+    values = vars(scores)
+    tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
+    facts = {name: value for name, value in values.items() if name not in tensors}
+    header = {"version": __version__, "facts": json.dumps(facts), "record": json.dumps(record)}
+    write_tensors(Path(path), tensors, header)
+
+
+def load_scores(path: str | Path) -> tuple[NeuronScores, dict[str, Any]]:
+    """What `save_scores` wrote: the scores, and the record of what they are of.
+
+    raises   BadInput if the file is missing, damaged or something else
+    """
+    tensors, header = read_tensors(Path(path))
+    try:
+        scores = NeuronScores(**tensors, **json.loads(header["facts"]))
+        return scores, json.loads(header["record"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(
+            f"{path} holds no neuron scores of this version of mvp_skill; delete it and score the "
+            "neurons again."
+        ) from error

@@ -1,0 +1,62 @@
+"""Scores of neurons, and their file."""
+
+import pytest
+import torch
+from neuron_cases import counted, random_fired
+
+from mvp_skill.errors import BadInput
+from mvp_skill.neuron_null import null_predictivity
+from mvp_skill.neuron_scores import load_scores, neuron_scores, save_scores
+from mvp_skill.neurons import (
+    balanced_neuron_accuracy,
+    best_prompt,
+    constant_neurons,
+    majority_rate,
+    neuron_accuracy,
+)
+from mvp_skill.weights import write_tensors
+
+LABELS = (torch.arange(53) % 5 < 2).long()
+
+
+def some_counts(n_permutations=3):
+    fired = random_fired()
+    fired[:, 1, :, 4] = False
+    return counted(fired, LABELS, n_permutations=n_permutations)
+
+
+def test_scores_are_those_of_the_formulas():
+    counts = some_counts()
+    scores, best = neuron_scores(counts), best_prompt(neuron_accuracy(counts))
+    assert scores.predictivity.equal(best.predictivity) and scores.prompt.equal(best.prompt)
+    assert scores.excitatory.equal(best.excitatory)
+    assert scores.balanced.equal(best_prompt(balanced_neuron_accuracy(counts)).predictivity)
+    assert scores.constant.equal(constant_neurons(counts)) and scores.constant.sum() == 1
+    assert scores.null.equal(null_predictivity(counts))
+    assert scores.null_balanced.equal(null_predictivity(counts, balanced_neuron_accuracy))
+    assert scores.majority_rate == majority_rate(counts)
+    assert neuron_scores(some_counts(n_permutations=0)).null.shape == (0, 3, 7)
+
+
+def test_b5_the_file_keeps_scores_and_says_what_they_are_of(tmp_path):
+    path, record = tmp_path / "clean.safetensors", {"task": "mini_films", "seed": 0}
+    scores = neuron_scores(some_counts())
+    save_scores(path, scores, record)
+    loaded, of = load_scores(path)
+    assert of == record and vars(loaded).keys() == vars(scores).keys()
+    assert (loaded.threshold_source, loaded.n_threshold) == ("clean-train", 100)
+    for name, value in vars(scores).items():
+        other = getattr(loaded, name)
+        assert other.equal(value) if isinstance(value, torch.Tensor) else other == value
+
+
+def test_other_files_are_refused(tmp_path):
+    path = tmp_path / "other.safetensors"
+    with pytest.raises(BadInput, match="not a complete"):
+        load_scores(path)
+    write_tensors(path, {"predictivity": torch.ones(2, 3)}, {})
+    with pytest.raises(BadInput, match="no neuron scores"):
+        load_scores(path)
+    write_tensors(path, {"other": torch.ones(2, 3)}, {"facts": "{}", "record": "{}"})
+    with pytest.raises(BadInput, match="no neuron scores"):
+        load_scores(path)
