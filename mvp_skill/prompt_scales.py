@@ -10,7 +10,7 @@ from mvp_skill.scales import AUTOCAST, closest
 
 KINDS = ("roberta", "t5")
 COUNTS = (
-    *("n_train", "n_validation", "n_test", "n_prompt", "max_length", "batch_size", "epochs"),
+    *("n_train", "n_validation", "n_test", "n_prompt", "max_text", "batch_size", "epochs"),
     *("eval_every_examples", "patience", "n_draws", "n_permutations"),
 )
 
@@ -28,8 +28,8 @@ class PromptScale:
     n_test: int | None
     n_prompt: int
     """Positions before the text."""
-    max_length: int
-    """Tokens of a text."""
+    max_text: int
+    """Tokens of text in a row, at most."""
     init: str
     learning_rate: dict[str, float]
     """Kind to learning rate, constant; tuned on validation accuracy only."""
@@ -67,7 +67,7 @@ _MINI = PromptScale(
     n_validation=300,
     n_test=600,
     n_prompt=16,
-    max_length=128,
+    max_text=128,
     init="vocabulary",
     learning_rate={"roberta": 5e-3, "t5": 0.3},
     batch_size=16,
@@ -99,7 +99,7 @@ _PAPER = PromptScale(
     n_validation=None,
     n_test=None,
     n_prompt=100,
-    max_length=128,
+    max_text=128,
     init="normal",
     learning_rate={"roberta": 1e-3, "t5": 5e-3},
     batch_size=16,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from datasets import DatasetDict
 
 LOGGER = logging.getLogger(__name__)
-SETTINGS = ("TASKS", "SEEDS", "N_TRAIN", "N_VALIDATION", "N_TEST", "N_PROMPT", "MAX_LENGTH")
+SETTINGS = ("TASKS", "SEEDS", "N_TRAIN", "N_VALIDATION", "N_TEST", "N_PROMPT", "MAX_TEXT")
 SETTINGS += ("INIT", "LEARNING_RATE", "BATCH_SIZE", "EPOCHS", "EVAL_EVERY_EXAMPLES", "PATIENCE")
 SETTINGS += ("N_DRAWS", "N_PERMUTATIONS", "AUTOCAST")
 NO_DECAY = 0.0
@@ -90,7 +90,7 @@ class PromptStudy:
     def start(self, kind: str, task: str, seed: int = 0) -> Prompted:
         """The prompt-tuned model of a task before it is tuned."""
         scale = self.scale
-        options = {"n_prompt": scale.n_prompt, "max_length": scale.max_length, "init": scale.init}
+        options = {"n_prompt": scale.n_prompt, "max_text": scale.max_text, "init": scale.init}
         return build_prompted(self.backbones[kind], task, seed=seed, **options)
 
     def tuned(self, kind: str, task: str, seed: int) -> tuple[Prompted, TrainLog]:

@@ -19,6 +19,7 @@ from mvp_skill.backbones import load_backbone, model_type_of
 from mvp_skill.checks import check_choice, check_count
 from mvp_skill.errors import BadInput
 from mvp_skill.files import read_json, write_json
+from mvp_skill.prompt_formats import EXTRA_POSITIONS, MAX_TEXT
 from mvp_skill.prompt_starts import normal_start, prompt_start, vocabulary_start
 from mvp_skill.prompted import Prompted, PromptedRoberta, PromptedT5, PromptSettings
 from mvp_skill.soft_prompts import PromptFacts, SoftPrompt, load_soft_prompt, save_soft_prompt
@@ -27,6 +28,7 @@ from mvp_skill.tasks import Task, task_named
 
 KINDS = {"roberta": ("masked_lm", PromptedRoberta), "t5": ("seq2seq", PromptedT5)}
 INITS = ("normal", "vocabulary")
+EXTRA = max(EXTRA_POSITIONS.values())
 PROMPT_FILE, SETTINGS_FILE = "soft_prompt.safetensors", "prompted.json"
 
 
@@ -36,7 +38,7 @@ def build_prompted(
     *,
     n_prompt: int = 100,
     init: str | SoftPrompt = "normal",
-    max_length: int = 128,
+    max_text: int = MAX_TEXT,
     seed: int = 0,
 ) -> Prompted:
     """A prompt-tuned model that is not tuned yet, on the GPU if there is one.
@@ -44,13 +46,12 @@ def build_prompted(
     backbone     hub id, local folder or name of a shipped model; RoBERTa's or T5's architecture
     n_prompt     positions before the text
     init         "normal", "vocabulary" (embeddings of random words), or another soft prompt
-    max_length   tokens of a text, at most; what the backbone cannot read is cut besides
+    max_text     tokens of text in a row, at most; what the backbone cannot read is cut besides
     seed         of the table's first values
     raises       BadInput for anything unknown, before the backbone is loaded
     """
     task = task_named(task) if isinstance(task, str) else task
     check_count("n_prompt", n_prompt, 2)
-    check_count("max_length", max_length, 4)
     kind = kind_of(backbone)
     with torch.random.fork_rng(devices=[]):
         model, tokenizer = load_backbone(backbone, KINDS[kind][0])
@@ -60,10 +61,10 @@ def build_prompted(
         task=task.name,
         label_names=tuple(task.label_names),
         n_columns=len(task.columns),
-        label_words=words.label_words,
-        word_ids=words.token_ids(tokenizer),
+        label_words=tuple(word.word for word in words.label_words),
+        word_ids=tuple(words.token_ids(tokenizer)),
         n_prompt=n_prompt,
-        max_length=min(max_length, _room(model, tokenizer) - n_prompt),
+        max_text=min(max_text, _room(model, tokenizer) - n_prompt - EXTRA),
         init=init if isinstance(init, str) else init.facts.name,
         seed=seed,
     )

@@ -37,8 +37,8 @@ class PromptSettings:
     """The token that stands for each label word."""
     n_prompt: int
     """Positions before the text. RoBERTa's first is the mask, so one vector fewer is trained."""
-    max_length: int
-    """Tokens of a text with its special tokens, at most."""
+    max_text: int
+    """Tokens of text that a row has room for, beside special tokens."""
     init: str = "normal"
     seed: int = 0
     method: str = "prompt_tuning"
@@ -57,6 +57,13 @@ class PromptRows(NamedTuple):
     def to(self, device: torch.device | str) -> "PromptRows":
         """The same rows on another device."""
         return PromptRows(*(tensor.to(device, non_blocking=True) for tensor in self))
+
+
+def format_of(tokenizer: Any, settings: PromptSettings, kind: str) -> PromptFormat:
+    """How the texts of a model's task become token ids."""
+    return PromptFormat(
+        tokenizer, kind, settings.task, settings.max_text, n_prompt=settings.n_prompt
+    )
 
 
 def padded_rows(records: Sequence[PromptRecord], n_prompt: int, pad_id: int) -> PromptRows:
@@ -87,7 +94,7 @@ class PromptedRoberta(nn.Module):
     ) -> None:
         super().__init__()
         self.settings, self.tokenizer, self.config = settings, tokenizer, backbone.config
-        self.insertion = PromptFormat.for_settings(tokenizer, settings, "masked_lm")
+        self.insertion = format_of(tokenizer, settings, "masked_lm")
         self.backbone = backbone.requires_grad_(False)
         self.backbone.roberta.embeddings.dropout.p = 0.0
         self.soft_prompt = nn.Parameter(initial)
@@ -154,7 +161,7 @@ class PromptedT5(nn.Module):
     ) -> None:
         super().__init__()
         self.settings, self.tokenizer, self.config = settings, tokenizer, backbone.config
-        self.insertion = PromptFormat.for_settings(tokenizer, settings, "seq2seq")
+        self.insertion = format_of(tokenizer, settings, "seq2seq")
         self.backbone = backbone.requires_grad_(False)
         self.soft_prompt = nn.Parameter(initial)
         self.register_buffer("word_ids", torch.tensor(settings.word_ids), persistent=False)

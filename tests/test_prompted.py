@@ -48,7 +48,7 @@ def test_p6_the_first_text_token_has_the_position_after_the_prompts(roberta):
     rows = rows_of(roberta, TEXTS)
     assert rows.input_ids[0, 0] == roberta.tokenizer.bos_token_id
     assert roberta.embedded(rows)["position_ids"][0, 7] == 7 + 2
-    long = build_prompted(roberta.settings.backbone, "sst2", n_prompt=100, max_length=20)
+    long = build_prompted(roberta.settings.backbone, "sst2", n_prompt=100, max_text=20)
     given = long.embedded(rows_of(long, TEXTS))
     assert given["position_ids"][0, 100] == 102
 
