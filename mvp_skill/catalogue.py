@@ -5,7 +5,7 @@ others; what we chose is said at each. Commits and file names of the hub's copie
 that uses them, and row counts in the data sets' descriptions: whatever comes from the hub is
 counted, and refused if a class has more or fewer rows than here.
 
-Reviews other than SST-2 are in `reviews`.
+Reviews other than SST-2 are in `reviews`, other pairs of GLUE in `glue`, ETHICS in `ethics`.
 """
 
 from mvp_skill.hub import HubSource
@@ -44,6 +44,7 @@ SST2 = Published(
     ),
     cut_train,
     needs_letter=True,
+    folders=("SST-2",),
 )
 
 AG_NEWS = Published(
@@ -116,6 +117,7 @@ MRPC = Published(
         {"train": (1194, 2474), "held_out": (578, 1147)},
     ),
     cut_train,
+    folders=("MRPC",),
 )
 
 # Cut as AG News is, after the cap.

@@ -34,3 +34,19 @@ def check_table(frame: "DataFrame", *columns: str) -> None:
     if missing or frame.empty:
         lacks = f"columns {', '.join(missing)}" if missing else "rows"
         raise BadInput(f"The table for this figure lacks {lacks}; it has {', '.join(frame)}.")
+
+
+def check_texts(texts: Sequence[Any], n_columns: int) -> list[tuple[str, ...]]:
+    """Every text as a tuple of strings; BadInput if one is not what the task has.
+
+    texts       strings, or pairs of strings
+    n_columns   1 for texts, 2 for pairs
+    """
+    if isinstance(texts, str):
+        raise BadInput("A victim takes a list of texts, not one string; write [text].")
+    examples = [tuple(text) if isinstance(text, list | tuple) else (text,) for text in texts]
+    for example in examples:
+        if len(example) != n_columns or not all(isinstance(t, str) for t in example):
+            wanted = "one string" if n_columns == 1 else "a pair of strings"
+            raise BadInput(f"Every text of this task is {wanted}; this one is not: {example!r}.")
+    return examples

@@ -25,10 +25,13 @@ class HubSource:
     """A data set on the hub, pinned to one commit where one is known, with the rows it must have.
 
     files          part -> Parquet files of the repository; parts are "train" and "held_out", or the
-                   three splits where all are published
+                   splits where all are published
     columns        text columns in the order the model sees them
     label          the label's column: class numbers, or false and true
-    label_counts   part -> rows per class, in class order; a part without is not counted
+    label_counts   part -> rows per class, in the hub's class order, or their number in all where
+                   only that is known; a part without is not counted
+    classes        our class of each of the hub's, None for rows that are left out; None altogether
+                   where they are the same
     """
 
     repository: str
@@ -36,7 +39,20 @@ class HubSource:
     files: dict[str, tuple[str, ...]]
     columns: tuple[str, ...]
     label: str
-    label_counts: dict[str, tuple[int, ...]]
+    label_counts: dict[str, tuple[int, ...] | int]
+    classes: tuple[int | None, ...] | None = None
+
+    def our_class(self, label: int | bool) -> int | None:
+        """Our class of one of the hub's; None if its rows are left out."""
+        return int(label) if self.classes is None else self.classes[label]
+
+    def n_rows(self, part: str) -> int | None:
+        """Rows of a part without those that are left out; None for a part that is not counted."""
+        counts = self.label_counts.get(part)
+        if counts is None or isinstance(counts, int):
+            return counts
+        classes = self.classes or range(len(counts))
+        return sum(n for n, ours in zip(counts, classes, strict=True) if ours is not None)
 
 
 def hub_rows(source: HubSource, remedy: str, train_cap: int | None = None) -> dict[str, list[Row]]:
@@ -147,11 +163,18 @@ def _read_part(source: HubSource, part: str, remedy: str, cap: int | None) -> li
                 "delete it and let it be fetched again."
             ) from error
     table = pyarrow.concat_tables(tables)
-    _check_counts(source, part, table[source.label].to_pylist())
+    labels = table[source.label].to_pylist()
+    _check_counts(source, part, labels)
+    kept = [i for i, label in enumerate(labels) if source.our_class(label) is not None]
     if cap is not None:
-        table = table.take(list(drawn(len(table), cap)))
+        kept = [kept[i] for i in drawn(len(kept), cap)]
+    if len(kept) < len(labels):
+        table = table.take(kept)
     return [
-        {"texts": [row[column] for column in source.columns], "label": int(row[source.label])}
+        {
+            "texts": [row[column] for column in source.columns],
+            "label": source.our_class(row[source.label]),
+        }
         for row in table.to_pylist()
     ]
 
@@ -161,10 +184,17 @@ def _check_counts(source: HubSource, part: str, labels: list[int | bool | None])
         return
     expected = source.label_counts[part]
     counts = Counter(labels)
-    found = tuple(counts[label] for label in range(len(expected)))  # True and 1 are one key
-    if found != expected or len(labels) != sum(expected):
+    if isinstance(expected, int):  # at least no label is hidden
+        n_classes, n_rows, said = len(source.classes), expected, f"{expected} rows"
+        right = counts.keys() <= set(range(n_classes))
+    else:
+        n_classes, n_rows = len(expected), sum(expected)
+        said = f"{n_rows} rows ({expected} per class)"
+        right = all(counts[label] == n for label, n in enumerate(expected))
+    if not right or len(labels) != n_rows:
+        found = tuple(counts[label] for label in range(n_classes))  # True and 1 are one key
         raise BadInput(
             f"{source.repository} at {source.revision[:7]}, {', '.join(source.files[part])}: "
-            f"expected {sum(expected)} rows ({expected} per class), found {len(labels)} ({found}); "
+            f"expected {said}, found {len(labels)} ({found}); "
             "delete it from the cache, or give the published files as DATA_DIR."
         )

@@ -26,6 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mvp_skill.checks import check_texts
 from mvp_skill.errors import BadInput
 from mvp_skill.prompts import Template
 from mvp_skill.shortening import shortened
@@ -149,16 +150,7 @@ class Insertion:
 
     def checked(self, texts: Sequence[Any]) -> list[tuple[str, ...]]:
         """Every text as a tuple of strings; BadInput if one is not what the task has."""
-        if isinstance(texts, str):
-            raise BadInput("A victim takes a list of texts, not one string; write [text].")
-        examples = [tuple(text) if isinstance(text, list | tuple) else (text,) for text in texts]
-        for example in examples:
-            if len(example) != self.n_columns or not all(isinstance(t, str) for t in example):
-                wanted = "one string" if self.n_columns == 1 else "a pair of strings"
-                raise BadInput(
-                    f"Every text of this task is {wanted}; this one is not: {example!r}."
-                )
-        return examples
+        return check_texts(texts, self.n_columns)
 
     def lengths(self, records: Sequence[Record]) -> list[int]:
         """Tokens of each record in all its rows together, at most; the frame does not count."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from mvp_skill.checks import check_count
 from mvp_skill.errors import BadInput
 from mvp_skill.scales import COUNTS, Scale, closest, settings, study_settings
 
@@ -15,12 +16,14 @@ from mvp_skill.scales import COUNTS, Scale, closest, settings, study_settings
 def check_parameters(parameters: dict[str, Any]) -> None:
     """Check the values of a notebook's parameters; names without a meaning here pass.
 
-    A notebook that compares many victims has lists: see `check_study`.
+    A notebook that compares many victims has lists: see `check_study`. One with the parameter
+    N_PROMPT tunes soft prompts: it has no method and no templates, but label words of its own.
 
     raises   BadInput for an unknown scale, task, method, template variant or set of label words;
              label words that are no single tokens; an unknown attack, or one whose resources are
              missing; a count or rate out of range; a data folder or backbone that is missing or
-             damaged; a method or a template that the backbone cannot do; a hub out of reach
+             damaged; a method or a template that the backbone cannot do; a hub out of reach; an
+             adversarial set for tuning a prompt on
     """
     if "SEEDS" in parameters:
         return check_study(parameters)
@@ -32,6 +35,9 @@ def check_parameters(parameters: dict[str, Any]) -> None:
     task = parameters.get("TASK")
     if task is not None:
         _check_data(task, parameters.get("DATA_DIR"))
+    if "N_PROMPT" in parameters:
+        return _check_prompt_tuning(parameters, scale.backbone)
+    if task is not None:
         variants = (parameters.get("TEMPLATE_VARIANT"), parameters.get("LABEL_WORDS"))
         _check_prompts(task, *(variant or "default" for variant in variants))
     if "BACKBONE" in parameters:
@@ -134,11 +140,26 @@ def _check_seed(seed: Any) -> None:
 
 @cache
 def _check_data(task: str, data_dir: str | None) -> None:
-    from mvp_skill.tasks import TASKS, load_task
+    from mvp_skill.tasks import load_task, task_named
 
-    generated = task in TASKS and TASKS[task].published is None and data_dir is None
-    if not generated:  # reads all of the files, and refuses unknown tasks
-        load_task(task, data_dir=data_dir, n_train=1, n_validation=1, n_test=1)
+    found = task_named(task)
+    if not found.generated or data_dir is not None:  # reads all of the files
+        load_task(task, data_dir=data_dir, **{f"n_{split}": 1 for split in found.splits})
+
+
+def _check_prompt_tuning(parameters: Mapping[str, Any], backbone: str) -> None:
+    from mvp_skill.task_types import clean_task
+
+    task, n_prompt = parameters.get("TASK"), parameters["N_PROMPT"]
+    if n_prompt is not None:
+        check_count("N_PROMPT", n_prompt, 1)
+    if task is not None and clean_task(task) != task:
+        raise BadInput(
+            f"Prompts cannot be tuned on {task}, which has a test split only; give its clean task "
+            f"{clean_task(task)} as TASK."
+        )
+    if task is not None and "BACKBONE" in parameters:
+        _check_soft_label_words(task, backbone, parameters.get("LABEL_WORDS") or "default")
 
 
 @cache
@@ -199,3 +220,15 @@ def _check_tokens(task: str, backbone: str, templates: str, label_words: str) ->
     verbalizer.token_ids(tokenizer)
     for template in found:
         template_ids(template, tokenizer)
+
+
+@cache
+def _check_soft_label_words(task: str, backbone: str, label_words: str) -> None:
+    from transformers import AutoTokenizer
+
+    from mvp_skill.backbones import backbone_folder, model_type_of
+    from mvp_skill.soft_verbalizers import soft_verbalizer
+
+    kind = "seq2seq" if model_type_of(backbone) == "t5" else "masked_lm"
+    tokenizer = AutoTokenizer.from_pretrained(backbone_folder(backbone), local_files_only=True)
+    soft_verbalizer(task, kind, label_words).token_ids(tokenizer)

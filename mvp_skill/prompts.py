@@ -77,7 +77,7 @@ class Template:
                 f"{self.pattern!r}; use a masked language model such as roberta-base."
             )
         before, after = self.body.split(MASK)
-        if _adds_space(tokenizer):  # as it will before the text
+        if adds_space(tokenizer):  # as it will before the text
             after = after.rstrip()
         # RoBERTa's mask token swallows the space before it; we do so for every tokenizer.
         before_ids = _encode(tokenizer, before.rstrip())
@@ -233,14 +233,14 @@ def _carries_space(tokenizer: Any, token_id: int) -> bool:
     return tokenizer.convert_ids_to_tokens(token_id).startswith(("Ġ", "▁"))
 
 
-def _adds_space(tokenizer: Any) -> bool:
+def adds_space(tokenizer: Any) -> bool:
     """Whether the tokenizer puts a space before every text by itself."""
     return _carries_space(tokenizer, _encode(tokenizer, "a")[0])
 
 
 def _lone_space(tokenizer: Any, first_id: int) -> list[int]:
     """The token that is one space, if a body starting with `first_id` needs it; else []."""
-    if _adds_space(tokenizer) or _carries_space(tokenizer, first_id):
+    if adds_space(tokenizer) or _carries_space(tokenizer, first_id):
         return []
     return _encode(tokenizer, " ")  # one token, or none for WordPiece
 

@@ -1,4 +1,4 @@
-"""Published data sets: a local folder or the hub, and the splits that the paper's code makes."""
+"""Published data sets: a local folder or the hub, and the splits that the papers' code makes."""
 
 import logging
 import re
@@ -16,13 +16,14 @@ LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Published:
-    """A published data set: its sources and its reference splits (Raman et al. 2023).
+    """A published data set: its sources and its reference splits.
 
     layouts        the files in a local folder; the first layout that is complete is read
     hub            the copy on the hub; None if there is none that can be pinned
-    cut            parts to the splits train, validation and test
+    cut            parts to the splits train, validation and test (of an adversarial set: test)
     needs_letter   drop rows without an ASCII letter, after the cut
     train_cap      training rows that are kept before the cut, at most
+    folders        names that its folder has elsewhere, such as "SST-2" in GLUE's own download
     """
 
     layouts: tuple[Layout, ...]
@@ -30,12 +31,14 @@ class Published:
     cut: Callable[[Parts], Parts]
     needs_letter: bool = False
     train_cap: int | None = None
+    folders: tuple[str, ...] = ()
 
 
 def read_published(published: Published, data_dir: str | Path | None) -> tuple[Parts, str]:
     """The splits {"train", "validation", "test"} of a data set, and where they come from.
 
-    The test rows are in the published order, unless that is one class after the other.
+    An adversarial set has a test split only. The test rows are in the published order, unless that
+    is one class after the other.
 
     data_dir   a folder with the files of a layout, or None for the hub's copy
     raises     BadInput for missing or malformed files, a hub out of reach, too few rows
@@ -52,17 +55,19 @@ def _read_folder(published: Published, data_dir: str | Path) -> tuple[Parts, str
     origin = " and ".join(map(str, paths))
     if note:
         LOGGER.warning("%s: %s", origin, note)
-    _announce_samples(published.hub.label_counts, parts, origin)
-    return parts | {"train": subset(parts["train"], published.train_cap)}, origin
+    _announce_samples(published.hub, parts, origin)
+    if "train" in parts:
+        parts = parts | {"train": subset(parts["train"], published.train_cap)}
+    return parts, origin
 
 
-def _announce_samples(label_counts: dict[str, tuple[int, ...]], parts: Parts, origin: str) -> None:
+def _announce_samples(hub: HubSource, parts: Parts, origin: str) -> None:
     """Warn of parts that have other numbers of rows than the published ones."""
-    for part, counts in label_counts.items():
-        if len(parts[part]) != sum(counts):
+    for part in hub.label_counts:
+        if len(parts[part]) != hub.n_rows(part):
             LOGGER.warning(
                 "%s: %d %s rows, not the %d of the published data set",
-                *(origin, len(parts[part]), part.replace("_", "-"), sum(counts)),
+                *(origin, len(parts[part]), part.replace("_", "-"), hub.n_rows(part)),
             )
 
 

@@ -45,6 +45,33 @@ def tab_records(path: Path, n_columns: int) -> Iterator[tuple[int, list[str]]]:
         yield number, fields
 
 
+def named_columns(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str] | None]]:
+    """Line number and fields of some columns, in the order asked for, of each line but the first.
+
+    The first line is the header: it names the columns, and there may be more of them. Tabs divide
+    the fields; quotation marks mean nothing. None stands for a line with fewer fields than the
+    header.
+
+    raises   BadInput for a header without these columns, or a line with more fields than it
+    """
+    header: list[str] = []
+    for number, line in lines(path):
+        fields = line.split("\t")
+        if number == 1:
+            header = fields
+            if not set(columns) <= set(header):
+                what = f"expected a header with {list(columns)}, found {short(header)}"
+                raise wrong(path, 1, what)
+            continue
+        if len(fields) > len(header):
+            what = (
+                f"expected {len(header)} columns, separated by one tab each, found {short(fields)}"
+            )
+            raise wrong(path, number, what)
+        is_whole = len(fields) == len(header)
+        yield number, [fields[header.index(name)] for name in columns] if is_whole else None
+
+
 def csv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Number of its first line, and fields, of each CSV record."""
     records = csv.reader((f"{line}\n" for _, line in lines(path)), strict=True)

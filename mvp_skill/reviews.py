@@ -123,4 +123,5 @@ MOVIE_RATIONALES = Published(
         {"train": (800,) * 2, "validation": (100,) * 2},
     ),
     as_published,
+    folders=("movie_reviews", "movies"),
 )

@@ -32,7 +32,8 @@ DEFAULT_SCALE = "mini"
 # Parameters that may be paths.
 PATHS = ("DATA_DIR", "BACKBONE", "NEIGHBOURS", "ENCODER", "MASKED_LM", "FILLED_SHEETS")
 PACKAGE = Path(__file__).parent
-MINI_DATA = {".txt", ".yaml", ".safetensors", ".json"}  # in mini/: lexicon, patterns, weights
+# In mini/: lexicon, patterns, weights, adversarial sets.
+MINI_DATA = {".txt", ".yaml", ".safetensors", ".json", ".jsonl"}
 
 
 def notebook_cells(notebook: str | Path) -> list[dict[str, Any]]:

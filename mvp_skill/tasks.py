@@ -2,25 +2,29 @@
 
 One schema for all of them: `texts`, a list of one or two strings in the order the model sees them,
 and `label`, a class number with names. Rows come from the mini world, from a local folder in the
-published layout, or from the hub. Text is lower-cased, as in the code of Raman et al. 2023.
+published layout, or from the hub. Text is lower-cased, as in the code of Raman et al. 2023, unless
+`cased` is asked for, as in that of Ackermann and Ohmer 2023.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mvp_skill import catalogue, reviews
+from mvp_skill import catalogue, ethics, glue, reviews
+from mvp_skill.adversarial import adv_glue, mini_records
 from mvp_skill.errors import BadInput
 from mvp_skill.published import Published, read_published
 from mvp_skill.records import Row
+from mvp_skill.schema import as_dataset_dict
 from mvp_skill.splits import subset
 
 if TYPE_CHECKING:  # importing it takes most of a second
-    from datasets import Dataset, DatasetDict
+    from datasets import DatasetDict
 
 LOGGER = logging.getLogger(__name__)
 SPLITS = ("train", "validation", "test")
+Splits = dict[str, list[Row]]
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,8 @@ class Task:
     frozen                   columns that an attack may not change
     max_perturbed_fraction   share of the words that an attack may change: a tenth for SST-2, BoolQ
                              and IMDB, three tenths for all other published data (authors' code)
-    published                the published data; None if the mini world generates them
+    published                the published data; None if the mini world has them
+    clean                    of an adversarial set: the task that it was made from
     """
 
     name: str
@@ -40,6 +45,17 @@ class Task:
     frozen: tuple[str, ...] = ()
     max_perturbed_fraction: float = 0.3
     published: Published | None = None
+    clean: str | None = None
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that it has: the test alone, if it is adversarial."""
+        return SPLITS if self.clean is None else ("test",)
+
+    @property
+    def generated(self) -> bool:
+        """Whether its rows are written when asked for, and so are always there."""
+        return self.published is None and self.clean is None
 
 
 _SENTIMENT = ("negative", "positive")
@@ -47,6 +63,13 @@ _TOPICS = ("world", "sports", "business", "sci-tech")
 _READING = ("passage", "question")
 _NLI = ("premise", "hypothesis")
 _EQUIVALENCE = (("different", "equivalent"), ("sentence1", "sentence2"))
+_DUPLICATES = (("not duplicate", "duplicate"), ("question1", "question2"))
+_ENTAILED = ("not entailed", "entailed")
+_CONTRADICTED = ("contradiction", "entailment")
+_ETHICS = ("unacceptable", "acceptable")
+_EXCUSE = (("scenario", "excuse"), ("scenario",))
+_ANSWER = (("question", "sentence"), ("question",))
+_HYPOTHESIS = (("hypothesis", "premise"), ("premise",))
 _ONTOLOGY = (
     *("company", "educational institution", "artist", "athlete", "office holder"),
     *("means of transportation", "building", "natural place", "village", "animal", "plant"),
@@ -67,26 +90,48 @@ TASKS: dict[str, Task] = {
         Task("rotten_tomatoes", _SENTIMENT, ("text",), (), 0.3, reviews.ROTTEN_TOMATOES),
         Task("amazon_polarity", _SENTIMENT, ("content",), (), 0.3, reviews.AMAZON_POLARITY),
         Task("movie_rationales", _SENTIMENT, ("review",), (), 0.3, reviews.MOVIE_RATIONALES),
+        Task("qqp", *_DUPLICATES, (), 0.3, glue.QQP),
+        Task("qnli", _ENTAILED, *_ANSWER, 0.3, glue.QNLI),
+        Task("mnli_binary", _CONTRADICTED, *_HYPOTHESIS, 0.3, glue.MNLI_BINARY),
+        Task("rte", _ENTAILED, *_HYPOTHESIS, 0.3, glue.RTE),
+        Task("ethics_deontology", _ETHICS, *_EXCUSE, 0.3, ethics.DEONTOLOGY),
+        Task("ethics_justice", _ETHICS, ("scenario",), (), 0.3, ethics.JUSTICE),
         Task("mini_films", _SENTIMENT, ("text",), (), 0.1),
         Task("mini_restaurants", _SENTIMENT, ("text",), (), 0.1),
         Task("mini_news", ("politics", "sports", "business", "science")),
         Task("mini_questions", ("no", "yes"), _READING, ("question",), 0.1),
         Task("mini_nli", ("entailment", "neutral", "contradiction"), _NLI, ("premise",)),
-        Task("mini_nli_binary", ("contradiction", "entailment"), _NLI, ("premise",)),
-        Task("mini_answers", ("no answer", "answer"), ("question", "sentence"), ("question",)),
+        Task("mini_nli_binary", _CONTRADICTED, _NLI, ("premise",)),
+        Task("mini_answers", ("no answer", "answer"), *_ANSWER),
         Task("mini_paraphrases", *_PARAPHRASE),
         Task("mini_duplicates", *_PARAPHRASE),
         Task("mini_acts", ("wrong", "acceptable")),
-        Task("mini_excuses", ("unreasonable", "reasonable"), ("scenario", "excuse"), ("scenario",)),
+        Task("mini_excuses", ("unreasonable", "reasonable"), *_EXCUSE),
+    )
+}
+
+# Sets with a test split only, as their tasks otherwise; counts are those of AdvGLUE's dev file.
+ADVERSARIAL: dict[str, Task] = {
+    name: replace(TASKS[clean], name=name, published=published, clean=clean)
+    for name, clean, published in (
+        ("adv_sst2", "sst2", adv_glue("sst2", ("sentence",), (72, 76))),
+        ("adv_qqp", "qqp", adv_glue("qqp", ("question1", "question2"), (46, 32))),
+        ("adv_qnli", "qnli", adv_glue("qnli", ("question", "sentence"), (74, 74), (1, 0))),
+        ("adv_mnli", "mnli_binary", adv_glue("mnli", _HYPOTHESIS[0], (32, 39, 50), (1, None, 0))),
+        ("adv_rte", "rte", adv_glue("rte", ("sentence2", "sentence1"), (35, 46), (1, 0))),
+        ("mini_adv_films", "mini_films", None),
+        ("mini_adv_duplicates", "mini_duplicates", None),
+        ("mini_adv_nli", "mini_nli_binary", None),
     )
 }
 
 
 def task_named(name: str) -> Task:
     """The task of that name; BadInput with the allowed names if there is none."""
-    if name not in TASKS:
-        raise BadInput(f"Unknown task {name!r}; use {', '.join(TASKS)}.")
-    return TASKS[name]
+    found = TASKS | ADVERSARIAL
+    if name not in found:
+        raise BadInput(f"Unknown task {name!r}; use {', '.join(found)}.")
+    return found[name]
 
 
 def load_task(
@@ -97,6 +142,7 @@ def load_task(
     n_validation: int | None = None,
     n_test: int | None = None,
     seed: int = 0,
+    cased: bool = False,
 ) -> "DatasetDict":
     """The data of a task: splits train, validation and test with columns `texts` and `label`.
 
@@ -107,102 +153,97 @@ def load_task(
                    published data a random subset, the same for every run; where there are fewer
                    rows than wanted, all of them, and a warning is logged
         seed       of the mini world's generator; published data are the same for every seed
+        cased      texts as published, but for white space at their ends. Otherwise they are
+                   lower-cased and stripped, and a question ends with a question mark
 
     A folder with a part of the published rows is read with a warning. Of DBpedia and Amazon
-    polarity, whose training files are large, the test file alone will do: all splits are then cut
-    from it.
+    polarity, whose training files are large, and of QNLI the test file alone will do: all splits
+    are then cut from it.
 
-    The `info.description` of each split says where its rows come from. Texts are lower-cased and
-    stripped; a question ends with a question mark. Test rows are in the published order, and the
-    first are attacked; a file that is sorted by class is mixed before, with a fixed seed.
+    An adversarial set has a test split only, and rows for training are refused.
+
+    The `info.description` of each split says where its rows come from. Test rows are in the
+    published order, and the first are attacked; a file that is sorted by class is mixed before,
+    with a fixed seed.
 
     raises   BadInput for an unknown task, bad counts or seed, missing or malformed data, a hub out
              of reach
     """
     task = task_named(name)
     wanted = dict(zip(SPLITS, (n_train, n_validation, n_test), strict=True))
-    _check_counts(wanted)
-    if task.published is None:
+    _check_wanted(task, wanted, cased)
+    if task.generated:
         splits, origin = _generated(task, wanted, data_dir, seed)
     else:
         splits, origin = _read(task, wanted, data_dir, seed)
-    return _as_dataset_dict(task, splits, origin)
+    return as_dataset_dict(task, splits, origin, cased)
 
 
-def _check_counts(wanted: dict[str, int | None]) -> None:
+def _check_wanted(task: Task, wanted: dict[str, int | None], cased: bool) -> None:
     for split, count in wanted.items():
         if count is not None and (not isinstance(count, int) or count < 1):
             raise BadInput(
                 f"N_{split.upper()} must be a whole number of at least 1, or None for all rows, "
                 f"not {count!r}."
             )
+        if count is not None and split not in task.splits:
+            raise BadInput(
+                f"{task.name} has a test split only, to measure on; take the {split} rows of "
+                f"{task.clean}, from which it was made."
+            )
+    if not isinstance(cased, bool):
+        raise BadInput(f"CASED must be True or False, not {cased!r}.")
 
 
 def _generated(
     task: Task, wanted: dict[str, int | None], data_dir: str | Path | None, seed: int
-) -> tuple[dict[str, list[Row]], str]:
+) -> tuple[Splits, str]:
     from mvp_skill.mini.tasks import generate
 
-    if data_dir:
-        from_files = ", ".join(name for name, other in TASKS.items() if other.published)
-        raise BadInput(
-            f"{task.name} is generated and reads no files; leave DATA_DIR at None, or choose a "
-            f"task that does: {from_files}."
-        )
+    _refuse_folder(task, data_dir)
     sizes = {f"n_{split}": count for split, count in wanted.items() if count is not None}
     return generate(task.name, **sizes, seed=seed), f"the mini world, seed {seed}"
 
 
 def _read(
     task: Task, wanted: dict[str, int | None], data_dir: str | Path | None, seed: int
-) -> tuple[dict[str, list[Row]], str]:
+) -> tuple[Splits, str]:
     if seed != 0:
         raise BadInput(
             f"{task.name} has the same data for every seed; call load_task without seed={seed!r}."
         )
-    splits, origin = read_published(task.published, folder_of(data_dir, task.name))
-    for split, count in wanted.items():
-        if count is not None and count > len(splits[split]):
-            LOGGER.warning("%s: %d %s rows, not %d", task.name, len(splits[split]), split, count)
-    return {split: subset(splits[split], wanted[split]) for split in SPLITS}, origin
+    if task.published is None:
+        _refuse_folder(task, data_dir)
+        _, records = mini_records(task.name, task.columns, len(task.label_names))
+        splits, origin = {"test": records}, f"{task.name}.jsonl of the mini world"
+    else:
+        splits, origin = read_published(task.published, folder_of(data_dir, task.name))
+    for split, rows in splits.items():
+        if (wanted[split] or 0) > len(rows):
+            LOGGER.warning("%s: %d %s rows, not %d", task.name, len(rows), split, wanted[split])
+    return {split: subset(rows, wanted[split]) for split, rows in splits.items()}, origin
+
+
+def _refuse_folder(task: Task, data_dir: str | Path | None) -> None:
+    if data_dir:
+        from_files = ", ".join(name for name, other in TASKS.items() if other.published)
+        raise BadInput(
+            f"{task.name} is generated and reads no files; leave DATA_DIR at None, or choose a "
+            f"task that does: {from_files}."
+        )
 
 
 def folder_of(data_dir: str | Path | None, task: str) -> str | Path | None:
     """Where the files of a task are: in the folder of its name, if there is one, else right there.
 
-    So one DATA_DIR serves a batch of several tasks.
+    So one DATA_DIR serves a batch of several tasks. Names of folders that others use, such as
+    GLUE's, are known as well.
     """
     if data_dir is None:
         return None
-    own = Path(data_dir).expanduser() / task
-    return own if own.is_dir() else data_dir
-
-
-def _as_dataset_dict(task: Task, splits: dict[str, list[Row]], origin: str) -> "DatasetDict":
-    from datasets import DatasetDict
-
-    return DatasetDict({split: _as_dataset(task, split, splits[split], origin) for split in SPLITS})
-
-
-def _as_dataset(task: Task, split: str, rows: list[Row], origin: str) -> "Dataset":
-    from datasets import ClassLabel, Dataset, DatasetInfo, Features, Sequence, Value
-
-    features = Features(
-        {"texts": Sequence(Value("string")), "label": ClassLabel(names=list(task.label_names))}
-    )
-    columns = {
-        "texts": [_normalise(task, row["texts"]) for row in rows],
-        "label": [row["label"] for row in rows],
-    }
-    description = f"{task.name}, {split}: {len(rows)} rows from {origin}"
-    info = DatasetInfo(description=description, features=features)
-    return Dataset.from_dict(columns, features=features, info=info)
-
-
-def _normalise(task: Task, texts: list[str]) -> list[str]:
-    """Lower case, no space at the ends, and a question mark where a question has none."""
-    plain = [text.lower().strip() for text in texts]
-    return [
-        f"{text}?" if column == "question" and not text.endswith("?") else text
-        for column, text in zip(task.columns, plain, strict=True)
-    ]
+    published = task_named(task).published
+    for name in (task, *(published.folders if published else ())):
+        own = Path(data_dir).expanduser() / name
+        if own.is_dir():
+            return own
+    return data_dir

@@ -137,3 +137,34 @@ def _tiny_tokenizer(folder: Path):
     tokenizer = RobertaTokenizerFast.from_pretrained(folder, mask_token=mask, model_max_length=128)
     tokenizer.save_pretrained(folder)
     return tokenizer
+
+
+@pytest.fixture(scope="session")
+def roberta_base_tokenizer(repository):
+    """The tokenizer of roberta-base; skips where its vocabulary is not at hand."""
+    from transformers import RobertaTokenizerFast
+
+    folder = _vocabulary(repository, "FacebookAI/roberta-base", "vocab.json")
+    return RobertaTokenizerFast.from_pretrained(folder)
+
+
+@pytest.fixture(scope="session")
+def t5_base_tokenizer(repository):
+    """The tokenizer of t5-base; skips where its vocabulary is not at hand."""
+    from transformers import T5TokenizerFast
+
+    folder = _vocabulary(repository, "google-t5/t5-base", "tokenizer.json")
+    return T5TokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
+
+
+def _vocabulary(repository: Path, model: str, file: str) -> Path:
+    """A folder with a model's vocabulary: beside the checkout, or in the hub's cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    folder = repository.parent / "shared" / "data" / "bpe" / Path(model).name
+    if (folder / file).is_file():
+        return folder
+    cached = try_to_load_from_cache(model, file)
+    if not isinstance(cached, str):
+        pytest.skip(f"no vocabulary of {model}, neither at {folder} nor in the hub's cache")
+    return Path(cached).parent

@@ -13,7 +13,7 @@ from mvp_skill import hub
 from mvp_skill.errors import BadInput
 from mvp_skill.readers import MRPC_HEADER
 from mvp_skill.splits import drawn
-from mvp_skill.tasks import TASKS, load_task
+from mvp_skill.tasks import ADVERSARIAL, TASKS, load_task
 
 # Rows of the parts on the hub, from the data sets' descriptions.
 ROWS = {
@@ -25,22 +25,43 @@ ROWS = {
     "imdb": (25_000, 25_000),
     "rotten_tomatoes": (8_530, 1_066, 1_066),
     "amazon_polarity": (3_600_000, 400_000),
+    "qqp": (363_846, 40_430),
+    "qnli": (104_743, 5_463),
+    "mnli_binary": (392_702, 9_815),
+    "rte": (2_490, 277),
 }
 
 
-# The hub's own conversion of a loading script: a branch, and the test split of uneven classes.
-CONVERTED, CONVERSION = "movie_rationales", "refs/convert/parquet"
+# The hub's own conversion of a loading script: a branch, with other file names.
+CONVERSION = "refs/convert/parquet"
+CONVERTED = {
+    "movie_rationales": (1_600, 200),  # and a test of uneven classes, which is not counted
+    "ethics_deontology": (18_164, 3_596),
+    "ethics_justice": (21_791, 2_704),
+}
+
+
+def total(counts):
+    return counts if isinstance(counts, int) else sum(counts)
 
 
 def test_every_published_task_is_on_the_hub():
     published = {name for name, task in TASKS.items() if task.published}
-    assert published == {*ROWS, CONVERTED}
-    source = TASKS[CONVERTED].published.hub
-    assert source.revision == CONVERSION
-    assert {part: sum(counts) for part, counts in source.label_counts.items()} == {
-        "train": 1600,
-        "validation": 200,
-    }
+    assert published == {*ROWS, *CONVERTED}
+    for name, sizes in CONVERTED.items():
+        source = TASKS[name].published.hub
+        assert source.revision == CONVERSION
+        assert tuple(map(total, source.label_counts.values())) == sizes
+        assert all(file.endswith("/0000.parquet") for [file] in source.files.values())
+
+
+def test_pairs_without_neutral_rows_are_as_many_as_in_the_paper():
+    hub = TASKS["mnli_binary"].published.hub
+    assert [hub.n_rows(part) for part in ("train", "held_out")] == [261_802, 6_692]
+    assert TASKS["qnli"].published.hub.n_rows("train") == 104_743
+    assert ADVERSARIAL["adv_mnli"].published.hub.n_rows("test") == 82
+    movies = TASKS["movie_rationales"].published.hub
+    assert movies.n_rows("train") == 1600 and movies.n_rows("test") is None
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -48,11 +69,14 @@ def test_sources_are_pinned_and_counted(name):
     source = TASKS[name].published.hub
     assert re.fullmatch("[0-9a-f]{40}", source.revision)
     assert re.fullmatch(r"[\w.-]+/[\w.-]+", source.repository)
-    assert tuple(sum(counts) for counts in source.label_counts.values()) == ROWS[name]
+    assert tuple(map(total, source.label_counts.values())) == ROWS[name]
     assert set(source.files) == set(source.label_counts)
     assert all(file.endswith(".parquet") for files in source.files.values() for file in files)
-    n_classes = len(TASKS[name].label_names)
-    assert {len(counts) for counts in source.label_counts.values()} == {n_classes}
+    n_classes = len(source.classes or TASKS[name].label_names)
+    counted = [counts for counts in source.label_counts.values() if not isinstance(counts, int)]
+    assert {len(counts) for counts in counted} == {n_classes}
+    kept = sorted(ours for ours in source.classes or range(n_classes) if ours is not None)
+    assert kept == list(range(len(TASKS[name].label_names)))
     assert len(source.columns) == len(TASKS[name].columns)
 
 
@@ -239,3 +263,102 @@ def test_the_sentiment_sets_have_one_schema(tmp_path):
     data = load_task("amazon_polarity", data_dir=tmp_path)
     assert data["train"].features == load_task("mini_films", n_train=2)["train"].features
     assert {*data["train"]["label"]} == {*data["test"]["label"]} == {0, 1}
+
+
+# --- pairs and ethics --------------------------------------------------------------------------
+
+
+def write_pairs(path, header, n, label):
+    """Lines of a GLUE file; the number of its line stands in each text."""
+    names = header.split()
+    rows = []
+    for i in range(n):
+        of = {name: f"{i} {name} Text" for name in names} | {names[-1]: label(i)}
+        rows.append("\t".join(of[name] for name in names))
+    path.write_text("\n".join(["\t".join(names), *rows]) + "\n", encoding="utf-8")
+
+
+ENTAILED = ("not_entailment", "entailment").__getitem__
+PAIRS = {
+    "qnli": ("index question sentence label", lambda i: ENTAILED(i % 2)),
+    "qqp": ("id qid1 qid2 question1 question2 is_duplicate", lambda i: str(i % 2)),
+    "rte": ("index sentence1 sentence2 label", lambda i: ENTAILED(i % 2)),
+    "mnli_binary": (
+        "index genre sentence1 sentence2 label1 gold_label",
+        lambda i: ("contradiction", "entailment", "neutral")[i % 3],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_b1_b6_glues_validation_is_measured_on_and_nothing_is_tuned_or_selected_there(
+    tmp_path, name, caplog
+):
+    header, label = PAIRS[name]
+    held_out = "dev_matched.tsv" if name == "mnli_binary" else "dev.tsv"
+    write_pairs(tmp_path / "train.tsv", header, 60, label)
+    write_pairs(tmp_path / held_out, header, 30, label)
+    data = load_task(name, data_dir=tmp_path)
+    kept = [i for i in range(60) if label(i) != "neutral"]
+    assert numbers(data, "test") == [i for i in kept if i < 30]  # in the published order
+    assert sorted(numbers(data, "train") + numbers(data, "validation")) == kept
+    assert len(data["validation"]) == (2 if name == "mnli_binary" else 3)
+    labels = [i % 3 if name == "mnli_binary" else i % 2 for i in kept if i < 30]
+    assert [*data["test"]["label"]] == labels
+    first = {"qnli": "question text?", "qqp": "question1 text"}.get(name, "sentence2 text")
+    assert data["test"][0]["texts"][0] == f"0 {first}"
+    assert f"{len(kept)} train rows, not the" in caplog.text
+
+
+def test_qnli_is_cut_from_its_dev_file_where_there_is_nothing_else(tmp_path, caplog):
+    write_pairs(tmp_path / "dev.tsv", *PAIRS["qnli"][:1], 150, PAIRS["qnli"][1])
+    data = load_task("qnli", data_dir=tmp_path)
+    assert data.num_rows == {"train": 114, "validation": 6, "test": 30}
+    assert sorted(i for split in data for i in numbers(data, split)) == list(range(150))
+    assert "the test is not the published one" in caplog.text
+
+
+@pytest.mark.parametrize("inside", ["", "ethics", "ethics/deontology"])
+def test_ethics_from_the_folders_it_may_lie_in(tmp_path, inside):
+    folder = tmp_path / inside
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, n in (("train", 40), ("test", 7)):
+        rows = [f"{i % 2},Scenario {i}?, No {i}" for i in range(n)]
+        content = "\n".join(["label,scenario,excuse", *rows]) + "\n"
+        (folder / f"deontology_{split}.csv").write_text(content)
+    (folder / "deontology_test_hard.csv").write_text("label,scenario,excuse\n0,Hard,Very\n")
+    data = load_task("ethics_deontology", data_dir=tmp_path, cased=True)
+    assert data.num_rows == {"train": 38, "validation": 2, "test": 7}
+    assert data["test"][1] == {"texts": ["Scenario 1?", "No 1"], "label": 1}
+
+
+def test_pairs_from_the_hub_are_flipped_and_filtered(tmp_path, monkeypatch):
+    """GLUE's numbers on the hub: 0 entailment, 1 neutral or not entailed, 2 contradiction."""
+
+    def cached(repository, file, revision, remedy):
+        assert repository == "nyu-mll/glue"
+        source = TASKS[wanted].published.hub
+        part = next(part for part, files in source.files.items() if files == (file,))
+        counts = source.label_counts[part]
+        counts = counts if not isinstance(counts, int) else (52_000, counts - 52_000)
+        labels = [label for label, n in enumerate(counts) for _ in range(n)]
+        texts = {name: [f"{name} {i}" for i in range(len(labels))] for name in source.columns}
+        path = tmp_path / f"{wanted}-{part}.parquet"
+        pq.write_table(table(texts | {"label": labels}), path)
+        return path
+
+    monkeypatch.setattr(hub, "hub_file", cached)
+    wanted = "rte"
+    data = load_task("rte", cased=True)
+    assert data.num_rows == {"train": 2365, "validation": 125, "test": 277}
+    for texts, label in zip(data["test"]["texts"], data["test"]["label"], strict=True):
+        assert label == int(int(texts[0].split()[1]) < 146)
+        assert texts[0].startswith("sentence2") and texts[1].startswith("sentence1")
+    wanted = "qnli"
+    assert load_task("qnli", n_train=5, n_validation=5)["test"]["label"].count(1) == 2702
+    wanted = "mnli_binary"
+    test = load_task("mnli_binary", n_train=5, n_validation=5, cased=True)["test"]
+    assert len(test) == 6692 and test["label"].count(1) == 3479
+    rows = dict(zip((texts[0] for texts in test["texts"]), test["label"], strict=True))
+    assert rows["hypothesis 0"] == 1 and rows["hypothesis 9814"] == 0
+    assert "hypothesis 3479" not in rows and "hypothesis 6602" in rows

@@ -188,6 +188,35 @@ def test_numbered_classes_are_read_as_they_are(cached):
     assert [row["label"] for row in hub_rows(source, "")["train"]] == [2, 0, 2, 1]
 
 
+def test_classes_are_renumbered_and_rows_without_one_left_out(cached):
+    put_in_cache(cached, "data/train.parquet", [2, 0, 2, 1])
+    source = replace(
+        SOURCE,
+        files={"train": ("data/train.parquet",)},
+        label_counts={"train": (1, 1, 2)},
+        classes=(1, None, 0),
+    )
+    rows = hub_rows(source, "")["train"]
+    assert [(row["texts"][0], row["label"]) for row in rows] == [("P0", 0), ("P1", 1), ("P2", 0)]
+    assert source.n_rows("train") == 3 and source.n_rows("held_out") is None
+    flipped = replace(source, classes=(0, 2, 1))
+    assert [row["label"] for row in hub_rows(flipped, "")["train"]] == [1, 0, 1, 2]
+    capped = hub_rows(source, "", train_cap=2)["train"]  # of the rows that are kept
+    assert capped == [rows[i] for i in drawn(3, 2)]
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 1], [0, 1, 1, 0, 1], [0, 1, 1, -1], [0, 1, 1, 2]])
+def test_where_only_the_number_of_rows_is_known_it_and_the_classes_are_checked(cached, labels):
+    files = {"train": ("data/train.parquet",)}
+    source = replace(SOURCE, files=files, label_counts={"train": 4}, classes=(1, 0))
+    put_in_cache(cached, "data/train.parquet", [0, 1, 1, 1])
+    assert [row["label"] for row in hub_rows(source, "")["train"]] == [1, 0, 0, 0]
+    assert source.n_rows("train") == 4
+    put_in_cache(cached, "data/train.parquet", labels)
+    with pytest.raises(BadInput, match="expected 4 rows, found"):
+        hub_rows(source, "")
+
+
 # --- out of reach ------------------------------------------------------------------------------
 
 

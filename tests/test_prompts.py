@@ -23,6 +23,12 @@ from mvp_skill.tasks import TASKS
 
 FILE = yaml.safe_load(PROMPTS_FILE.read_text(encoding="utf-8"))
 
+# The first paper has no results on them; they are for prompt tuning (soft_verbalizers.yaml).
+WITHOUT_TEMPLATES = {"qqp", "qnli", "mnli_binary", "rte", "ethics_deontology", "ethics_justice"}
+PUBLISHED_TASKS = [
+    name for name, task in TASKS.items() if task.published and name not in WITHOUT_TEMPLATES
+]
+
 # Place (front or back) and body, spaces included, as in the configuration of the authors' code.
 PUBLISHED = {
     ("ag_news", "default"): [
@@ -108,16 +114,6 @@ def wordpiece_tokenizer(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wordpiece")
     (folder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
     return BertTokenizerFast.from_pretrained(folder, do_lower_case=True)
-
-
-@pytest.fixture(scope="module")
-def roberta_base_tokenizer(repository):
-    from transformers import RobertaTokenizerFast
-
-    folder = repository.parent / "shared" / "data" / "bpe" / "roberta-base"
-    if not folder.is_dir():
-        pytest.skip(f"no vocabulary of roberta-base at {folder}")
-    return RobertaTokenizerFast.from_pretrained(folder)
 
 
 # --- templates ---------------------------------------------------------------------------------
@@ -296,7 +292,7 @@ def test_published_tasks_have_no_other_prompts():
         assert {(task, words) for words in FILE[task]["label_words"]} <= set(PUBLISHED_WORDS)
 
 
-@pytest.mark.parametrize("task", [name for name, task in TASKS.items() if task.published])
+@pytest.mark.parametrize("task", PUBLISHED_TASKS)
 def test_the_one_template_of_a_published_task_is_the_authors_first(task):
     assert FILE[task]["templates"]["one"] == FILE[task]["templates"]["default"][:1]
 
@@ -327,8 +323,7 @@ def test_sentiment_sets_share_the_prompts_of_sst2(task):
 
 def test_prompts_for_left_to_right_models_end_with_the_mask():
     with_variant = {task for task in FILE if "gpt2" in FILE[task]["templates"]}
-    published = {name for name, task in TASKS.items() if task.published}
-    assert with_variant >= published | {"mini_films", "mini_news", "mini_questions"}
+    assert with_variant >= set(PUBLISHED_TASKS) | {"mini_films", "mini_news", "mini_questions"}
     for task in with_variant:
         for template in prompts_for(task, "gpt2")[0]:
             assert not template.front and template.body.endswith("[MASK]")
@@ -358,7 +353,7 @@ def test_smaller_variants_are_parts_of_the_larger_ones(task):
 
 
 def test_pitfall_22_every_task_has_prompts_for_its_classes():
-    assert set(FILE) == set(TASKS)
+    assert set(FILE) == set(TASKS) - WITHOUT_TEMPLATES
     for task, prompts in FILE.items():
         for variant in prompts["templates"]:
             assert prompts_for(task, variant)[0]
@@ -367,7 +362,7 @@ def test_pitfall_22_every_task_has_prompts_for_its_classes():
             assert len(prompts_for(task, label_words=words)[1].label_words) == len(classes)
 
 
-@pytest.mark.parametrize("task", [name for name, task in TASKS.items() if task.published])
+@pytest.mark.parametrize("task", PUBLISHED_TASKS)
 def test_published_words_are_single_tokens_of_roberta_base(roberta_base_tokenizer, task):
     for words in FILE[task]["label_words"]:
         ids = prompts_for(task, label_words=words)[1].token_ids(roberta_base_tokenizer)

@@ -17,7 +17,7 @@ from mvp_skill.errors import BadInput
 from mvp_skill.files import read_json, write_json
 from mvp_skill.results import claim
 from mvp_skill.run_ids import notebook_parameters
-from mvp_skill.tasks import TASKS
+from mvp_skill.tasks import ADVERSARIAL, TASKS
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -135,6 +135,15 @@ def test_the_files_of_every_published_task_are_listed():
             said = set(re.findall(r"`([^`]+)`", rows[name]))
             # One accepted name of each part is enough for a page; errors list all of them.
             assert all(said & set(names) for names in layout.files.values()), (name, str(layout))
+
+
+def test_the_files_of_adversarial_sets_are_listed():
+    (row,) = re.findall(r"^\| (`adv_.*) \| (.*) \|$", TEXT, re.MULTILINE)
+    published = [name for name, task in ADVERSARIAL.items() if task.published]
+    assert re.findall(r"`(\w+)`", row[0]) == published
+    for name in published:
+        (layout,) = ADVERSARIAL[name].published.layouts
+        assert set(re.findall(r"`([^`]+)`", row[1])) <= set(layout.files["test"])
 
 
 def pitfalls_tested() -> dict[str, set[str]]:

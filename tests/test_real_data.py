@@ -7,6 +7,23 @@ import pytest
 from mvp_skill.domains import unseen
 from mvp_skill.tasks import load_task
 
+# Rows of each split, and of the test those of class 0 and 1.
+PAIRS = {
+    "qqp": ((1900, 100, 7600), [4871, 2729]),
+    "qnli": ((4151, 219, 1093), None),
+    "mnli_binary": ((1904, 101, 5116), [2435, 2681]),
+    "rte": ((2365, 125, 277), [131, 146]),
+    "ethics_deontology": ((17255, 909, 3596), [1810, 1786]),
+    "ethics_justice": ((20701, 1090, 2704), [1350, 1354]),
+}
+ADV_GLUE = {
+    "adv_sst2": [72, 76],
+    "adv_qqp": [46, 32],
+    "adv_qnli": [74, 74],
+    "adv_mnli": [50, 32],
+    "adv_rte": [46, 35],
+}
+
 
 def shared_folder(repository, name):
     folder = repository.parent / "shared" / "data" / name
@@ -109,3 +126,59 @@ def test_sst2_and_rotten_tomatoes_overlap(repository, caplog):
     assert len(left) < 0.5 * len(tomatoes["test"])
     imdb = load_task("imdb", data_dir=shared_folder(repository, "imdb"), n_test=300)
     assert len(unseen(imdb["test"], sst2["train"])) > 290
+
+
+def shared_root(repository):
+    """The folder that has one folder per task, some of them under other names than the task's."""
+    return shared_folder(repository, "qqp").parent
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_real_pairs_and_ethics_from_one_data_dir(repository, name, caplog):
+    sizes, in_test = PAIRS[name]
+    data = load_task(name, data_dir=shared_root(repository), cased=True)
+    assert tuple(data.num_rows.values()) == sizes
+    assert in_test is None or counts(data["test"], 2) == in_test
+    assert all(text == text.strip() for row in data["test"] for text in row["texts"])
+    assert any(text != text.lower() for row in data["test"] for text in row["texts"])
+    assert ("cut from them with a fixed seed" in caplog.text) is (name == "qnli")
+    measured = {tuple(texts) for texts in data["test"]["texts"]}
+    used = [texts for split in ("train", "validation") for texts in data[split]["texts"]]
+    # The published files repeat a few rows; none of the splits is another one's copy.
+    assert sum(tuple(texts) in measured for texts in used) < 0.02 * len(used)
+
+
+def test_real_qnli_is_flipped(repository):
+    folder = shared_folder(repository, "qnli")
+    lines = (folder / "dev.tsv").read_text(encoding="utf-8").split("\n")[1:-1]
+    published = {tuple(line.split("\t")[1:]) for line in lines}
+    data = load_task("qnli", data_dir=folder, cased=True)
+    every = [row for split in data.values() for row in split]
+    assert len(every) == 5463 and sum(row["label"] for row in every) == 2702
+    names = ("not_entailment", "entailment")
+    found = {(*row["texts"], names[row["label"]]) for row in every}
+    assert len(found & published) > 5300  # some texts have spaces around them
+
+
+@pytest.mark.parametrize("name", ADV_GLUE)
+def test_real_adv_glue(repository, name, caplog):
+    data = load_task(name, data_dir=shared_root(repository), cased=True)
+    assert list(data) == ["test"] and counts(data["test"], 2) == ADV_GLUE[name]
+    assert "SHA-256" not in caplog.text and "of the published" not in caplog.text
+
+
+def test_real_adv_glue_labels_are_those_of_the_clean_rows(repository, tmp_path, caplog):
+    """Beside a text that an attack changed in a few words stands a clean one of the same label."""
+    root = shared_root(repository)
+    for name in ("glue_train_sample.tsv", "glue_dev.tsv"):
+        (tmp_path / name).symlink_to(root / "sst2" / name)
+    clean = load_task("sst2", data_dir=tmp_path)["test"]
+    words = [set(texts[0].split()) for texts in clean["texts"]]
+    adversarial = load_task("adv_sst2", data_dir=root)["test"]
+    same = []
+    for texts, label in zip(adversarial["texts"], adversarial["label"], strict=True):
+        found = set(texts[0].split())
+        overlap = [len(found & other) / len(found | other) for other in words]
+        if max(overlap) > 0.7:
+            same.append(clean[overlap.index(max(overlap))]["label"] == label)
+    assert len(same) > 50 and all(same)

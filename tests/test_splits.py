@@ -5,6 +5,8 @@ from datasets import Dataset
 
 from mvp_skill.catalogue import AG_NEWS, BOOLQ, DBPEDIA, MRPC, SST2
 from mvp_skill.errors import BadInput
+from mvp_skill.ethics import DEONTOLOGY, JUSTICE
+from mvp_skill.glue import MNLI_BINARY, QNLI, QQP, RTE
 from mvp_skill.splits import (
     as_published,
     by_fold,
@@ -25,6 +27,12 @@ from mvp_skill.tasks import SPLITS
         (BOOLQ, 9_427, 3_270, (9_427, 1_635, 1_635)),
         (MRPC, 3_668, 1_725, (3_484, 184, 1_725)),
         (DBPEDIA, 120_000, 70_000, (114_000, 6_000, 70_000)),
+        (QQP, 363_846, 40_430, (345_653, 18_193, 40_430)),
+        (QNLI, 104_743, 5_463, (99_505, 5_238, 5_463)),
+        (MNLI_BINARY, 261_802, 6_692, (248_711, 13_091, 6_692)),
+        (RTE, 2_490, 277, (2_365, 125, 277)),
+        (DEONTOLOGY, 18_164, 3_596, (17_255, 909, 3_596)),
+        (JUSTICE, 21_791, 2_704, (20_701, 1_090, 2_704)),
     ],
 )
 def test_sizes_of_the_reference_splits(published, n_train, n_held_out, sizes):

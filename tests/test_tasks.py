@@ -9,7 +9,7 @@ import pytest
 from datasets import ClassLabel, Dataset
 
 from mvp_skill.errors import BadInput
-from mvp_skill.tasks import SPLITS, TASKS, folder_of, load_task, task_named
+from mvp_skill.tasks import ADVERSARIAL, SPLITS, TASKS, folder_of, load_task, task_named
 
 PAIRS = {
     "mrpc": (("sentence1", "sentence2"), ()),  # both may be changed
@@ -21,6 +21,11 @@ PAIRS = {
     "mini_paraphrases": (("first", "second"), ()),
     "mini_duplicates": (("first", "second"), ()),
     "mini_excuses": (("scenario", "excuse"), ("scenario",)),
+    "qqp": (("question1", "question2"), ()),
+    "qnli": (("question", "sentence"), ("question",)),
+    "mnli_binary": (("hypothesis", "premise"), ("premise",)),
+    "rte": (("hypothesis", "premise"), ("premise",)),
+    "ethics_deontology": (("scenario", "excuse"), ("scenario",)),
 }
 MINI = [name for name in TASKS if name.startswith("mini_")]
 
@@ -52,7 +57,7 @@ def test_unknown_tasks_are_refused_with_the_allowed_names():
     for call in (task_named, load_task):
         with pytest.raises(BadInput) as error:
             call("sst3")
-        assert all(name in str(error.value) for name in TASKS)
+        assert all(name in str(error.value) for name in TASKS | ADVERSARIAL)
 
 
 def test_columns_and_frozen_columns():
@@ -72,6 +77,12 @@ def test_classes_of_published_tasks():
     assert TASKS["sst2"].label_names == ("negative", "positive")
     assert TASKS["boolq"].label_names == ("false", "true")
     assert TASKS["ag_news"].label_names == ("world", "sports", "business", "sci-tech")
+    # Class 0 and 1 as Ackermann and Ohmer 2023 have them: QNLI and RTE are flipped against GLUE.
+    assert TASKS["qnli"].label_names == TASKS["rte"].label_names == ("not entailed", "entailed")
+    assert TASKS["mnli_binary"].label_names == ("contradiction", "entailment")
+    assert TASKS["qqp"].label_names == ("not duplicate", "duplicate")
+    for name in ("ethics_deontology", "ethics_justice"):
+        assert TASKS[name].label_names == ("unacceptable", "acceptable")
 
 
 # --- reference splits --------------------------------------------------------------------------
@@ -146,6 +157,9 @@ def test_a_folder_of_the_tasks_name_inside_data_dir_comes_first(tmp_path):
     assert inside["train"]["texts"] == beside["train"]["texts"]
     assert str(own / "train.tsv") in inside["train"].info.description
     assert folder_of(None, "sst2") is None and folder_of(str(own), "sst2") == str(own)
+    own.rename(own.with_name("SST-2"))  # as in GLUE's own download
+    assert folder_of(own.parent, "sst2") == own.with_name("SST-2")
+    assert folder_of(own.parent, "mini_films") == own.parent
 
 
 def test_pitfall_11_a_question_ends_with_one_question_mark_everywhere(tmp_path):
@@ -158,6 +172,29 @@ def test_pitfall_11_a_question_ends_with_one_question_mark_everywhere(tmp_path):
         column = TASKS[name].columns.index("question")
         for texts in load_task(name, n_train=20, n_validation=1, n_test=1)["train"]["texts"]:
             assert texts[column].count("?") == 1 and texts[column].endswith("?")
+
+
+def test_cased_texts_are_as_published_but_for_the_space_around_them(tmp_path):
+    folder = sst2_folder(tmp_path)
+    plain, cased = (load_task("sst2", data_dir=folder, cased=asked) for asked in (False, True))
+    assert plain["test"][0]["texts"] == ["dev 0"] and cased["test"][0]["texts"] == ["Dev 0"]
+    for split in SPLITS:
+        lowered = [[text.lower() for text in texts] for texts in cased[split]["texts"]]
+        assert lowered == [*plain[split]["texts"]] and len(lowered) > 0
+        assert [*cased[split]["label"]] == [*plain[split]["label"]]
+    assert {text for [text] in cased["train"]["texts"]} <= {f"Film {i}" for i in range(60)}
+    questions = load_task("boolq", data_dir=boolq_folder(tmp_path), cased=True)
+    assert questions["train"][0]["texts"] == ["It is 0.", "Is it 0"]  # no question mark is added
+
+
+def test_cased_data_are_other_data_for_whatever_is_stored(tmp_path):
+    folder = sst2_folder(tmp_path)
+    plain, cased = (load_task("sst2", data_dir=folder, cased=asked) for asked in (False, True))
+    for split in SPLITS:
+        assert plain[split]._fingerprint != cased[split]._fingerprint
+        assert cased[split].info.description == f"{plain[split].info.description}, cased"
+    with pytest.raises(BadInput, match="CASED must be True or False, not 'no'"):
+        load_task("sst2", data_dir=folder, cased="no")
 
 
 def test_mini_sizes_and_seed_reach_the_generator(monkeypatch):
