@@ -47,7 +47,9 @@ def in_batches(
         returns   [batch, ...]
     """
     device = next(victim.parameters()).device
-    batches = evaluation_batches(victim.insertion.lengths(records), EVALUATION_TOKENS.get(device.type, 4_096))
+    batches = evaluation_batches(
+        victim.insertion.lengths(records), EVALUATION_TOKENS.get(device.type, 4_096)
+    )
     with evaluation_mode(victim), torch.inference_mode():
         parts = [
             compute(victim.collate([records[index] for index in batch]).to(device)).float()

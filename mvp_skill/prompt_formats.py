@@ -72,10 +72,15 @@ class PromptFormat:
     kind        "masked_lm" or "seq2seq"
     task        name of a task; an adversarial set is read as its clean task
     max_text    tokens of text that there is room for; the lengths of the table are those for 128
+    n_prompt    positions before the text, which count in `lengths`
     raises      BadInput for another kind, an unknown task, a slow tokenizer, or no room
     """
 
-    def __init__(self, tokenizer: Any, kind: str, task: str, max_text: int = MAX_TEXT) -> None:
+    templates: tuple = ()
+
+    def __init__(
+        self, tokenizer: Any, kind: str, task: str, max_text: int = MAX_TEXT, n_prompt: int = 0
+    ) -> None:
         check_choice("kind of backbone for prompt tuning", kind, list(EXTRA_POSITIONS))
         check_count("max_text", max_text, 8)
         if not tokenizer.is_fast:
@@ -84,6 +89,7 @@ class PromptFormat:
                 "use a backbone with a fast tokenizer (a tokenizer.json file)."
             )
         self.tokenizer, self.kind, self.max_text = tokenizer, kind, max_text
+        self.n_prompt = n_prompt
         self.columns = task_named(task).columns
         # T5's parts each begin a word; RoBERTa's texts are read as if each opened a row.
         self.spaced = kind == "seq2seq" and not adds_space(tokenizer)
@@ -102,12 +108,20 @@ class PromptFormat:
 
         raises   BadInput unless every element is a string (or a pair of strings, for a pair task)
         """
-        examples = check_texts(texts, len(self.columns))
+        examples = self.checked(texts)
         columns = [
             self._pieces([texts[i].strip() for texts in examples], opens=not self._stands_before(i))
             for i in range(len(self.columns))
         ]
         return [PromptRecord(self._row(pieces)) for pieces in zip(*columns, strict=True)]
+
+    def checked(self, texts: Sequence[Any]) -> list[tuple[str, ...]]:
+        """Every text as a tuple of strings; BadInput if one is not what the task has."""
+        return check_texts(texts, len(self.columns))
+
+    def lengths(self, records: Sequence[PromptRecord]) -> list[int]:
+        """Positions of each record, those of the prompt included."""
+        return [self.n_prompt + record.length for record in records]
 
     def _row(self, texts: Sequence[list[int]]) -> np.ndarray:
         before, between, end, longest = self.frame

@@ -71,7 +71,7 @@ class PromptStudy:
         return self._data[task]
 
     def config(self, kind: str, seed: int) -> TrainConfig:
-        """How a prompt is tuned: constant rate, no weight decay, no clipping; the best evaluation."""
+        """How a prompt is tuned: constant rate, no weight decay, no clipping, best evaluation."""
         scale = self.scale
         return TrainConfig(
             learning_rate=scale.learning_rate[kind],

@@ -116,7 +116,7 @@ class PromptedRoberta(nn.Module):
         return padded_rows(records, self.settings.n_prompt, self.tokenizer.pad_token_id)
 
     def embedded(self, rows: PromptRows) -> dict[str, Tensor]:
-        """What the encoder is given: inputs_embeds [batch, position, d_model] and their positions."""
+        """What the encoder is given: vectors [batch, position, d_model] and their positions."""
         embeddings = self.backbone.roberta.embeddings
         n_prompt, first = self.settings.n_prompt, embeddings.padding_idx + 1
         places = torch.arange(rows.attention_mask.shape[1], device=rows.input_ids.device) + first
@@ -187,7 +187,7 @@ class PromptedT5(nn.Module):
         return padded_rows(records, self.settings.n_prompt, self.tokenizer.pad_token_id)
 
     def first_step(self, rows: PromptRows) -> Tensor:
-        """The decoder's state at its first step, ready for the output embeddings, [batch, d_model]."""
+        """The decoder's first state, ready for the output embeddings, [batch, d_model]."""
         model = self.backbone
         text = model.get_input_embeddings()(rows.input_ids)  # [batch, token, d_model]
         read = model.encoder(

@@ -21,7 +21,14 @@ from torch import Tensor, nn
 
 from mvp_skill import __version__
 from mvp_skill.insertion import Record
-from mvp_skill.weights import fingerprint, frozen_weights, read_tensors, set_weights, weights_of, write_tensors
+from mvp_skill.weights import (
+    fingerprint,
+    frozen_weights,
+    read_tensors,
+    set_weights,
+    weights_of,
+    write_tensors,
+)
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -96,6 +96,33 @@ def tiny_bert(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_t5(tmp_path_factory) -> Path:
+    """A folder with a random T5 (2 + 2 layers of 40 neurons) and the tokenizer of mini-t5."""
+    import torch
+    from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
+
+    from mvp_skill.backbones import SHIPPED
+
+    folder = tmp_path_factory.mktemp("tiny_t5")
+    tokenizer = AutoTokenizer.from_pretrained(SHIPPED["mini-t5"])
+    tokenizer.save_pretrained(folder)
+    config = T5Config(
+        vocab_size=len(tokenizer),
+        d_model=24,
+        d_kv=8,
+        d_ff=40,
+        num_layers=2,
+        num_decoder_layers=2,
+        num_heads=3,
+        decoder_start_token_id=0,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        T5ForConditionalGeneration(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_gpt2(tmp_path_factory) -> Path:
     """A folder with a random GPT2LMHeadModel and its tokenizer: no mask token and no padding."""
     import torch
