@@ -62,7 +62,7 @@ def studies_of(scale: str) -> list[Run]:
         Run("14_adversarial_training", one),
         Run("18_other_attacks", one),
         Run("19_out_of_distribution", {"SEEDS": "0, 1"} if is_mini else {}),
-        Run("20_what_does_it_cost", one | {"AUTOCAST": "off"}, alone=True),
+        Run("20_what_does_it_cost", two | {"AUTOCAST": "off"}, alone=True),
     ]
 
 

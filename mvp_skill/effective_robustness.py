@@ -1,9 +1,9 @@
 """Effective robustness: is a victim more robust than its clean accuracy alone would make it?
 
     gap = effective_gap(mvp_points, mlp_ft_points)
-    gap.low > 0        # above the baseline's curve by more than chance in the choice of examples
+    gap.low > 0        # above the reference's curve by more than chance in the choice of examples
 
-A victim that has more examples right has more to keep under attack. So the points of a baseline,
+A victim that has more examples right has more to keep under attack. So the points of a reference,
 trained on more and more data, are fitted by a line of robust against clean accuracy, both as log
 odds, and another victim's points are compared with the line at their own clean accuracy.
 
@@ -41,14 +41,14 @@ class Points(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """Mean vertical distance from the baseline's line, a difference of accuracies in [-1, 1]."""
+    """Mean vertical distance from the reference's line, a difference of accuracies in [-1, 1]."""
 
     mean: float
     low: float
     high: float
     """Ends of the 95 % interval."""
     n_points: int
-    """Points it is the mean of: those whose clean accuracy the baseline reaches, too."""
+    """Points it is the mean of: those whose clean accuracy the reference reaches, too."""
     n: int
     """Attacked examples."""
 
@@ -82,12 +82,12 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> Line:
     return Line(y.mean(axis=-1, keepdims=True) - slope * x.mean(axis=-1, keepdims=True), slope)
 
 
-def comparable(clean: np.ndarray, baseline_clean: np.ndarray) -> np.ndarray:
-    """Which points have a clean accuracy between the baseline's lowest and highest, [point].
+def comparable(clean: np.ndarray, reference_clean: np.ndarray) -> np.ndarray:
+    """Which points have a clean accuracy between the reference's lowest and highest, [point].
 
     Elsewhere the line is a guess, and there is nothing to compare with.
     """
-    return (clean >= np.min(baseline_clean)) & (clean <= np.max(baseline_clean))
+    return (clean >= np.min(reference_clean)) & (clean <= np.max(reference_clean))
 
 
 def vertical_gaps(
@@ -104,7 +104,7 @@ def vertical_gaps(
     return robust - share_of(line.at(log_odds(clean, n_clean)), n_robust)
 
 
-def effective_gap(points: Points, baseline: Points, seed: int = 0) -> Gap | None:
+def effective_gap(points: Points, reference: Points, seed: int = 0) -> Gap | None:
     """Mean vertical gap of the comparable points; None if no clean accuracies overlap.
 
     The interval is the percentile bootstrap's: attacked examples are drawn anew, and so are the
@@ -113,18 +113,18 @@ def effective_gap(points: Points, baseline: Points, seed: int = 0) -> Gap | None
 
         raises   BadInput if the two were not measured on the same numbers of examples
     """
-    if [a.shape[1:] for a in points] != [b.shape[1:] for b in baseline]:
-        raise BadInput("Points and baseline must be measured on the same examples.")
-    inside = comparable(points.clean.mean(axis=1), baseline.clean.mean(axis=1))  # [point]
+    if [a.shape[1:] for a in points] != [b.shape[1:] for b in reference]:
+        raise BadInput("Points and reference must be measured on the same examples.")
+    inside = comparable(points.clean.mean(axis=1), reference.clean.mean(axis=1))  # [point]
     n, n_clean = points.robust.shape[1], points.clean.shape[1]
     if not inside.any():
         return None
     chosen = Points(points.clean[inside], points.robust[inside])
     once = np.ones((1, n)), np.ones((1, n_clean - n))
-    mean = _mean_gaps(chosen, baseline, *once)[0]
+    mean = _mean_gaps(chosen, reference, *once)[0]
     generator = np.random.default_rng(seed)
     drawn = [_counts(size, generator) for size in (n, n_clean - n)]  # [draw, example] each
-    low, high = np.quantile(_mean_gaps(chosen, baseline, *drawn), [0.025, 0.975])
+    low, high = np.quantile(_mean_gaps(chosen, reference, *drawn), [0.025, 0.975])
     return Gap(float(mean), float(low), float(high), int(inside.sum()), n)
 
 
@@ -136,11 +136,11 @@ def _counts(n: int, generator: np.random.Generator) -> np.ndarray:
 
 
 def _mean_gaps(
-    points: Points, baseline: Points, attacked: np.ndarray, others: np.ndarray
+    points: Points, reference: Points, attacked: np.ndarray, others: np.ndarray
 ) -> np.ndarray:
     """The mean gap in each draw, [draw]; examples count as often as they were drawn."""
     n, n_clean = attacked.shape[1], attacked.shape[1] + others.shape[1]
-    (x, y), (clean, robust) = (_accuracies(p, attacked, others) for p in (baseline, points))
+    (x, y), (clean, robust) = (_accuracies(p, attacked, others) for p in (reference, points))
     line = fit_line(log_odds(x, n_clean), log_odds(y, n))  # [draw, 1]
     return vertical_gaps(clean, robust, line, n_clean, n).mean(axis=-1)
 

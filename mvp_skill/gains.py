@@ -1,7 +1,7 @@
 """What one victim has more than another, on the same examples, with an interval.
 
 gain = paired_gain([(right(mvp_logs), right(mlp_ft_logs))])
-gain.low > 0        # more than chance in the choice of examples would give
+above_zero(gain)    # whether it is more than chance in the choice of examples would give
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 N_DRAWS = 4000
+LEAST_GAIN = 0.03
+"""In robust accuracy; less is not called a substantial gain, and too little to be looked for."""
+ABOVE = f"above 0 (does not hold if it excludes {100 * LEAST_GAIN:g} points, else left open)"
+"""The criterion of `above_zero`, in words."""
 
 
 class Gain(NamedTuple):
@@ -67,6 +71,22 @@ def paired_gain(pairs: Sequence[tuple[np.ndarray, np.ndarray]], seed: int = 0) -
     mean = float(np.mean([difference.mean() for difference in differences]))
     n_seeds = min(min(len(a), len(b)) for a, b in pairs)
     return Gain(mean, float(low), float(high), sum(map(len, differences)), n_seeds)
+
+
+def above_zero(*gains: Gain | None) -> bool | None:
+    """Whether there is a gain, in each of several comparisons: yes, no, or too few examples to say.
+
+    True    every interval lies above 0
+    False   one lies below LEAST_GAIN, and there were examples enough to see one of that size: even
+            where no example differs, a share of 3 / n may (the rule of three). Or it lies below 0
+    None    neither, or a comparison is missing
+    """
+    if any(gain is None for gain in gains) or not gains:
+        return None
+    if all(gain.low > 0 for gain in gains):
+        return True
+    highest = [gain.high if gain.high < 0 else max(gain.high, 3 / gain.n) for gain in gains]
+    return False if min(highest) < LEAST_GAIN else None
 
 
 def in_points(gain: Gain | None) -> str:

@@ -51,13 +51,13 @@ def robust_over_clean(
     frame: "DataFrame",
     ax: Axes | None = None,
     line: Line | None = None,
-    baseline: str | None = None,
+    reference: str | None = None,
 ) -> Axes:
     """Robust over clean accuracy, both as log odds: a point per method, training size and seed.
 
     frame           method, n_train, clean_acc, robust_acc, n (test examples), n_attacked; larger
                     markers for more training examples
-    line, baseline  the line through the baseline's points, drawn as far as these go
+    line, reference  the line through the reference's points, drawn as far as these go
     raises          BadInput if columns or rows are missing
     """
     ax = axes_for(frame, ax, "method", "n_train", "clean_acc", "robust_acc", "n", "n_attacked")
@@ -71,7 +71,7 @@ def robust_over_clean(
         areas = [size_of[size] for size in frame.loc[own, "n_train"]]
         look = {"color": colour(method), "label": name(method), "alpha": 0.7, "clip_on": False}
         ax.scatter(x[own], y[own], areas, **look)
-        if line is not None and method == baseline:
+        if line is not None and method == reference:
             ends = np.array([x[own].min(), x[own].max()])
             ax.plot(ends, line.at(ends), color=colour(method), lw=2, label=f"line, {name(method)}")
     _percent_ticks(ax.xaxis, x)

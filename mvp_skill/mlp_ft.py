@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class MLPFT(nn.Module):
-    """Fine-tuning through a fresh head on the state of `<s>`: the usual baseline, MLP-FT.
+    """Fine-tuning through a fresh head on the state of `<s>`: the usual way, MLP-FT.
 
     dropout -> dense -> tanh -> dropout -> linear, as in RobertaForSequenceClassification, for every
     masked language model. (For BERT the library takes dense from the pretrained pooler instead.)

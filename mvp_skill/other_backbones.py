@@ -6,7 +6,7 @@ The main table's notebook is run once per backbone; here its runs are put side b
 from typing import TYPE_CHECKING, Any
 
 from mvp_skill.comparison import MAIN_TABLE, gains, own_backbone, without_folders
-from mvp_skill.gains import Gain
+from mvp_skill.gains import ABOVE, Gain, above_zero
 from mvp_skill.results import claim
 from mvp_skill.study_tables import robustness_table
 
@@ -82,7 +82,7 @@ def backbone_claim(found: "DataFrame", own: str) -> dict[str, Any]:
     others = found[(found["backbone"] != own) & known]
     return claim(
         "MVP is more robust than MLP-FT with every backbone",
-        "95 % interval of the paired gain above 0 with each backbone other than the scale's own, "
+        f"95 % interval of the paired gain {ABOVE} with each backbone other than the scale's own, "
         "on each task that both have learnt",
-        all(gain.low > 0 for gain in others["gain"]) if len(others) else None,
+        above_zero(*others["gain"]),
     )

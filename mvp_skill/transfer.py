@@ -73,24 +73,24 @@ def mean_accuracy(read: Read, own: bool = False) -> np.ndarray:
     return np.mean([read[pair].mean(axis=1) for pair in pairs], axis=0)
 
 
-def transfer_gain(read: Read, baseline: Read) -> Gain:
+def transfer_gain(read: Read, reference: Read) -> Gain:
     """Mean gain in accuracy on the other domains, with its interval.
 
     All sources are tried on the same texts of a target. So a target is one setting of
     `paired_gain`, and an example is drawn with what victims of all sources and seeds made of it.
     """
-    pairs = [(_on(target, read), _on(target, baseline)) for target in _targets(read)]
-    n_seeds = min(len(next(iter(one.values()))) for one in (read, baseline))
+    pairs = [(_on(target, read), _on(target, reference)) for target in _targets(read)]
+    n_seeds = min(len(next(iter(one.values()))) for one in (read, reference))
     return paired_gain(pairs)._replace(n_seeds=n_seeds)
 
 
-def mean_residual(read: Read, baseline: Read) -> tuple[float, int]:
-    """Accuracy on other domains minus the baseline's line at equal accuracy at home: mean, points.
+def mean_residual(read: Read, reference: Read) -> tuple[float, int]:
+    """Accuracy on other domains minus the reference's line at equal accuracy at home: mean, points.
 
     A point is a pair of domains with a seed. Only points are counted whose accuracy at home the
-    baseline reaches, too; (nan, 0) if there are none, or the baseline's are all alike.
+    reference reaches, too; (nan, 0) if there are none, or the reference's are all alike.
     """
-    home, away, n_home, n_away = _points(baseline)
+    home, away, n_home, n_away = _points(reference)
     line = fit_line(log_odds(home, n_home), log_odds(away, n_away))
     inside = comparable(_points(read)[0], home) & (np.ptp(home) > 0)  # [point]
     gaps = vertical_gaps(*_points(read)[:2], line, n_home, n_away)[inside]

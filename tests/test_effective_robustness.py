@@ -69,15 +69,15 @@ def rows(n_right: list[int], n: int) -> np.ndarray:
     return np.stack([np.arange(n) < right for right in n_right])
 
 
-def slow_gap(points: Points, baseline: Points) -> float:
+def slow_gap(points: Points, reference: Points) -> float:
     """The mean gap, one number at a time, the line by numpy's solver."""
 
     def odds(row):
         return math.log((sum(row) + 0.5) / (len(row) - sum(row) + 0.5))
 
-    xs, ys = ([odds(list(row)) for row in part] for part in baseline)
+    xs, ys = ([odds(list(row)) for row in part] for part in reference)
     slope, intercept = np.polyfit(xs, ys, 1)
-    shares = [sum(row) / len(row) for row in baseline.clean]
+    shares = [sum(row) / len(row) for row in reference.clean]
     found = []
     for clean, robust in zip(points.clean, points.robust, strict=True):
         if min(shares) <= sum(clean) / len(clean) <= max(shares):
@@ -117,15 +117,15 @@ def test_other_examples_are_refused():
 
 
 def test_the_interval_covers_the_planted_gap_about_as_often_as_it_says():
-    """300 worlds: a baseline on a line, and points 0.2 above it in robust accuracy."""
+    """300 worlds: a reference on a line, and points 0.2 above it in robust accuracy."""
     generator, covered = np.random.default_rng(0), 0
     clean, n_clean, n = np.array([0.6, 0.7, 0.8, 0.9]), 300, 60
     robust = 1 / (1 + np.exp(1.2 - np.log(clean / (1 - clean))))
     for _ in range(300):
         latent = generator.random(n_clean)  # examples are hard or easy for all victims alike
         noise = generator.random((8, n))
-        baseline = Points(latent < clean[:, None], noise[:4] < robust[:, None])
+        reference = Points(latent < clean[:, None], noise[:4] < robust[:, None])
         better = Points(latent < clean[1:3, None], noise[4:6] < robust[1:3, None] + 0.2)
-        found = effective_gap(better, baseline, seed=1)
+        found = effective_gap(better, reference, seed=1)
         covered += found.low <= 0.2 <= found.high
     assert 0.9 <= covered / 300 <= 0.99

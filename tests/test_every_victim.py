@@ -23,6 +23,8 @@ CONFIG = TrainConfig(learning_rate=1e-3, batch_size=8, epochs=1, eval_every_exam
 GPT2 = ["mlp_ft", "mvp"]
 EVERY = [(method, name) for name in ("tiny_backbone", "tiny_bert") for method in METHODS]
 EVERY += [(method, "tiny_gpt2") for method in GPT2]
+WITH_AND_WITHOUT = [(*one, True) for one in EVERY]
+WITH_AND_WITHOUT += [(*one, False) for one in EVERY if one[0] in UNTRAINED]
 APPENDED = {"template_variant": "appended"}
 SINGLE = Task("mini_films", ("negative", "positive"), max_perturbed_fraction=0.3)
 
@@ -36,10 +38,10 @@ def appended_templates(monkeypatch):
     monkeypatch.setattr(prompts, "all_prompts", lambda: edited)
 
 
-@pytest.mark.parametrize(("method", "backbone"), EVERY)
-def test_it_trains_saves_loads_and_is_attacked(request, tmp_path, method, backbone):
+@pytest.mark.parametrize(("method", "backbone", "pretrained"), WITH_AND_WITHOUT)
+def test_it_trains_saves_loads_and_is_attacked(request, tmp_path, method, backbone, pretrained):
     folder, data = request.getfixturevalue(backbone), sentiment_data(32, 16)
-    victim = tiny_victim(method, folder, **APPENDED)
+    victim = tiny_victim(method, folder, pretrained=pretrained, **APPENDED)
     before = {name: tensor.clone() for name, tensor in weights_of(victim).items()}
     log = train(victim, data, CONFIG, tmp_path, progress=False)
     moved = [name for name, tensor in weights_of(victim).items() if not tensor.equal(before[name])]

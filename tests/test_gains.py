@@ -5,7 +5,7 @@ import pandas
 import pytest
 
 from mvp_skill.errors import BadInput
-from mvp_skill.gains import Gain, in_points, paired_gain, right
+from mvp_skill.gains import Gain, above_zero, in_points, paired_gain, right
 
 
 def log(outcomes: str, first_text: str = "a") -> pandas.DataFrame:
@@ -85,3 +85,29 @@ def test_no_settings_or_other_examples_are_refused():
 def test_a_gain_is_told_in_points():
     assert in_points(Gain(0.0333, -0.0166, 0.0834, 60, 2)) == "+3.3 (-1.7 to +8.3)"
     assert in_points(None) == "–"
+
+
+def gain(low, high, n):
+    return Gain((low + high) / 2, low, high, n, 1)
+
+
+@pytest.mark.parametrize(
+    ("gains", "expected"),
+    [
+        ([gain(0.001, 0.2, 25)], True),
+        ([gain(0.0, 0.12, 25)], None),  # one text of 25 turned: too few to tell
+        ([gain(0.0, 0.0, 25)], None),  # none did: a share of 3 / 25 still might
+        ([gain(0.0, 0.0, 150)], False),
+        ([gain(-0.02, 0.029, 1000)], False),
+        ([gain(-0.02, 0.031, 1000)], None),
+        ([gain(-0.2, -0.04, 25)], False),
+        ([gain(-0.2, 0.0, 25)], None),
+        ([gain(0.1, 0.2, 25), gain(0.05, 0.2, 25)], True),
+        ([gain(0.1, 0.2, 25), gain(-0.05, 0.2, 25)], None),
+        ([gain(0.1, 0.2, 25), gain(-0.2, -0.05, 25), gain(-0.1, 0.1, 25)], False),
+        ([gain(0.1, 0.2, 25), None], None),
+        ([], None),
+    ],
+)
+def test_there_is_a_gain_or_none_or_too_few_examples_to_tell(gains, expected):
+    assert above_zero(*gains) is expected

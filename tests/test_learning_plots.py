@@ -40,7 +40,7 @@ def test_the_line_goes_through_the_means_and_every_seed_is_a_point():
 
 def test_robust_over_clean_draws_log_odds_and_the_line_over_the_baseline_only():
     line = Line(-1.0, 0.5)
-    ax = robust_over_clean(CURVES, line=line, baseline="mlp_ft")
+    ax = robust_over_clean(CURVES, line=line, reference="mlp_ft")
     (drawn,) = ax.lines
     rows = CURVES[CURVES["method"] == "mlp_ft"]
     x = log_odds(rows["clean_acc"], 40)

@@ -79,7 +79,7 @@ def test_sources_that_read_the_same_texts_do_not_make_the_interval_shorter():
 
 
 def test_the_residual_is_what_was_planted_above_the_line():
-    """A baseline on the line away = home, and a victim with the same home and three more right."""
+    """A reference on the line away = home, and a victim with the same home and three more right."""
     n, home = 40, [20, 26, 32]
     base = {(A, A): first(home, n), (A, B): first(home, n), (B, B): first(home, n)}
     base |= {(B, A): first(home, n)}
