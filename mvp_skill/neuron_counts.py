@@ -40,7 +40,7 @@ class BaselineActivation:
     source: str
     """One of SOURCES."""
     positions: str
-    """One of `activations.POSITIONS`; neurons are scored where their baseline was taken."""
+    """One of `activations.POSITIONS`: where the mean was taken, and where neurons are scored."""
 
 
 @dataclass(frozen=True)
@@ -107,14 +107,14 @@ def baseline_activation(
 def count_firings(
     prompted: nn.Module,
     split: Split,
-    baseline: BaselineActivation,
+    thresholds: BaselineActivation,
     *,
     n_permutations: int = 20,
     seed: int = 0,
 ) -> FiringCounts:
     """For how many examples of each class each neuron is above its baseline activation (strictly).
 
-    baseline         thresholds, at the positions where neurons are to be read
+    thresholds       baseline activations, at the positions where neurons are to be read
     n_permutations   of the labels, counted in the same pass: what chance alone gives
     seed             of the permutations; they do not depend on the order of the examples
     raises           BadInput for labels that are not one class number per example, a class
@@ -122,23 +122,25 @@ def count_firings(
     """
     check_count("n_permutations", n_permutations, 0)
     labels = _checked_labels(prompted, split)
-    _check_thresholds(prompted, split, baseline)
-    thresholds = baseline.mean.to(prompted.ffn[0].weight.device)  # [layer, prompt, neuron]
-    device = thresholds.device
+    _check_thresholds(prompted, split, thresholds)
+    device = prompted.ffn[0].weight.device
+    least = thresholds.mean.to(device)  # [layer, prompt, neuron]
     n_classes = len(prompted.settings.label_names)
     indicators = _indicators(_with_permutations(split, n_permutations, seed), n_classes).to(device)
-    n_layers, *of_layer = thresholds.shape
-    totals = torch.zeros(n_layers, len(indicators), thresholds[0].numel(), device=device)
+    n_layers, *of_layer = least.shape
+    totals = torch.zeros(n_layers, len(indicators), least[0].numel(), device=device)
 
     def add(layer: int, activation: Tensor, batch: Sequence[int]) -> None:
-        fired = (activation > thresholds[layer]).float()  # [batch, prompt, neuron]
+        fired = (activation > least[layer]).float()  # [batch, prompt, neuron]
         totals[layer].addmm_(indicators[:, torch.as_tensor(batch, device=device)], fired.flatten(1))
 
-    observe(prompted, split.records, add, baseline.positions)
+    observe(prompted, split.records, add, thresholds.positions)
     by_row = totals.int().unflatten(2, of_layer).movedim(1, 0)  # [row, layer, prompt, neuron]
     fired = _by_class(by_row, n_classes)  # [1 + permutation, class, layer, prompt, neuron]
     n = torch.bincount(labels, minlength=n_classes).to(device)
-    return FiringCounts(fired[0], n, fired[1:], baseline.source, baseline.n, baseline.positions)
+    return FiringCounts(
+        fired[0], n, fired[1:], thresholds.source, thresholds.n, thresholds.positions
+    )
 
 
 def _with_permutations(split: Split, n_permutations: int, seed: int) -> Tensor:
@@ -186,14 +188,14 @@ def _checked_labels(prompted: nn.Module, split: Split) -> Tensor:
     return labels
 
 
-def _check_thresholds(prompted: nn.Module, split: Split, baseline: BaselineActivation) -> None:
-    if len(baseline.mean) != len(prompted.ffn):
+def _check_thresholds(prompted: nn.Module, split: Split, thresholds: BaselineActivation) -> None:
+    if len(thresholds.mean) != len(prompted.ffn):
         raise BadInput(
-            f"The baseline activation is of {len(baseline.mean)} layers, the model has "
+            f"The baseline activation is of {len(thresholds.mean)} layers, the model has "
             f"{len(prompted.ffn)}; compute it with the same model."
         )
-    if baseline.source == "own" and baseline.n != len(split.records):
+    if thresholds.source == "own" and thresholds.n != len(split.records):
         raise BadInput(
-            f"The baseline activation is the mean of {baseline.n} examples, and called their own "
+            f"The baseline activation is the mean of {thresholds.n} examples, and called their own "
             f"by {len(split.records)}; compute it from the records that are scored."
         )
