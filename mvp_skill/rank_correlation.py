@@ -22,6 +22,22 @@ class RankCorrelation(NamedTuple):
     n: int
 
 
+def spearman(x: Sequence[float], y: Sequence[float]) -> float:
+    """Spearman's rho of any number of points, in [-1, 1]; equal values share their mean rank.
+
+    NaN if all values of one side are equal, or there are fewer than two points.
+
+        raises   BadInput for sides of different lengths
+    """
+    from pandas import Series
+
+    if len(x) != len(y):
+        raise BadInput(f"A rank correlation needs pairs, not {len(x)} and {len(y)} numbers.")
+    a, b = (Series(v, dtype=float).rank().to_numpy() - (len(x) + 1) / 2 for v in (x, y))  # [point]
+    length = np.sqrt((a @ a) * (b @ b))
+    return float(a @ b / length) if length > 0 else float("nan")
+
+
 def falling(x: Sequence[float], y: Sequence[float]) -> RankCorrelation:
     """Does y fall as x rises? Spearman's rho, and how often chance gives one as low.
 
