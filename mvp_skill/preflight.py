@@ -20,8 +20,11 @@ def check_parameters(parameters: dict[str, Any]) -> None:
     raises   BadInput for an unknown scale, task, method, template variant or set of label words;
              label words that are no single tokens; an unknown attack, or one whose resources are
              missing; a count or rate out of range; a data folder or backbone that is missing or
-             damaged; a method or a template that the backbone cannot do; a hub out of reach
+             damaged; a method or a template that the backbone cannot do; a hub out of reach; a
+             folder without soft prompts
     """
+    if parameters.get("PROMPTS") is not None:
+        _check_soft_prompts(parameters["PROMPTS"])
     if "SEEDS" in parameters:
         return check_study(parameters)
     scale = _settings(parameters)
@@ -139,6 +142,17 @@ def _check_data(task: str, data_dir: str | None) -> None:
     generated = task in TASKS and TASKS[task].published is None and data_dir is None
     if not generated:  # reads all of the files, and refuses unknown tasks
         load_task(task, data_dir=data_dir, n_train=1, n_validation=1, n_test=1)
+
+
+def _check_soft_prompts(folder: str) -> None:
+    from pathlib import Path
+
+    from mvp_skill.released_prompts import released_folders
+    from mvp_skill.soft_prompts import load_soft_prompts
+
+    folder = Path(folder).expanduser()
+    if not load_soft_prompts(folder):
+        released_folders(folder)
 
 
 @cache

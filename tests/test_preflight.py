@@ -4,10 +4,12 @@ import copy
 import shutil
 
 import pytest
+from prompt_cases import soft_prompt
 
 from mvp_skill import prompts
 from mvp_skill.errors import BadInput
 from mvp_skill.preflight import check_parameters, why_not
+from mvp_skill.soft_prompts import save_soft_prompt
 from mvp_skill.victims import METHODS, UNTRAINED
 
 
@@ -71,3 +73,13 @@ def test_it_is_said_why_a_task_lacks_a_variant(tiny_gpt2):
     assert "'many'" in why_not("mini_news", "mini-roberta", label_words="many")
     assert "single tokens" in why_not("dbpedia", "mini-roberta")
     assert "does not suit a backbone without a mask" in why_not("mini_films", str(tiny_gpt2), "one")
+
+
+def test_a_folder_without_soft_prompts_is_refused(tmp_path):
+    with pytest.raises(BadInput, match="has no released soft prompts; give the folder"):
+        check_parameters({"PROMPTS": str(tmp_path)})
+    save_soft_prompt(tmp_path / "a.safetensors", soft_prompt())
+    check_parameters({"PROMPTS": str(tmp_path)})
+    (tmp_path / "b.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(BadInput, match="b.safetensors"):
+        check_parameters({"PROMPTS": str(tmp_path)})
