@@ -33,7 +33,7 @@ def runs_of(scale: str) -> list[Run]:
     them the one that measures time, by itself.
     01_pretrain_mini_models is not among them: its models come with the package.
     """
-    alone = [Run("00_tour"), Run("10_templates_and_verbalizers")]
+    alone = [Run("00_tour"), Run("10_templates_and_verbalizers"), Run("21_prompt_geometry")]
     runs = [*studies_of(scale), *victims_of(scale), *alone]
     return [*runs, Run("90_results", needs=tuple(runs))]
 

@@ -23,8 +23,10 @@ def check_parameters(parameters: dict[str, Any]) -> None:
              label words that are no single tokens; an unknown attack, or one whose resources are
              missing; a count or rate out of range; a data folder or backbone that is missing or
              damaged; a method or a template that the backbone cannot do; a hub out of reach; an
-             adversarial set for tuning a prompt on
+             adversarial set for tuning a prompt on; a folder without soft prompts
     """
+    if parameters.get("PROMPTS") is not None:
+        _check_soft_prompts(parameters["PROMPTS"])
     if "SEEDS" in parameters:
         return check_study(parameters)
     scale = _settings(parameters)
@@ -160,6 +162,17 @@ def _check_prompt_tuning(parameters: Mapping[str, Any], backbone: str) -> None:
         )
     if task is not None and "BACKBONE" in parameters:
         _check_soft_label_words(task, backbone, parameters.get("LABEL_WORDS") or "default")
+
+
+def _check_soft_prompts(folder: str) -> None:
+    from pathlib import Path
+
+    from mvp_skill.released_prompts import released_folders
+    from mvp_skill.soft_prompts import load_soft_prompts
+
+    folder = Path(folder).expanduser()
+    if not load_soft_prompts(folder):
+        released_folders(folder)
 
 
 @cache

@@ -19,7 +19,7 @@ from torch.nn.functional import normalize
 
 from mvp_skill.errors import BadInput
 from mvp_skill.soft_prompts import SoftPrompt, used_rows
-from mvp_skill.task_types import type_of
+from mvp_skill.type_legends import type_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame

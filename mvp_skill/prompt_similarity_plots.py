@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from mvp_skill.checks import check_table
 from mvp_skill.prompt_similarity import PAIRS
 from mvp_skill.prompt_transfer_plots import colour_by_type, type_legend
+from mvp_skill.type_legends import TASK_TYPES, type_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -26,7 +27,7 @@ MOST_WITH_NUMBERS = 12
 
 
 def similarity_map(frame: "DataFrame", measure: str, ax: Axes | None = None) -> Axes:
-    """Heat map of all pairs of soft prompts, ordered by task; ticks have the colour of the type.
+    """Heat map of all pairs of soft prompts, ordered by type; ticks have the colour of the type.
 
     frame   `similarities(...)` of one backbone: first, second, first_task, second_task, `measure`.
             A prompt with itself is left blank
@@ -34,21 +35,23 @@ def similarity_map(frame: "DataFrame", measure: str, ax: Axes | None = None) -> 
     check_table(frame, "first", "second", "first_task", "second_task", measure)
     tasks = dict(zip(frame["first"], frame["first_task"], strict=True))
     tasks |= dict(zip(frame["second"], frame["second_task"], strict=True))
-    names = list(tasks)
+    names = sorted(tasks, key=lambda name: (_place(tasks[name]), name))
     cells = pandas.DataFrame(np.nan, index=names, columns=names)
     for first, second, value in frame[["first", "second", measure]].itertuples(index=False):
         cells.loc[first, second] = cells.loc[second, first] = value
     if ax is None:
         size = 1.8 + 0.42 * len(names)
         ax = plt.subplots(figsize=(size + 0.8, size))[1]
-    numbers = {"annot": len(names) <= MOST_WITH_NUMBERS, "fmt": ".2f", "annot_kws": {"size": 8}}
+    shown = cells.round(2) + 0.0 if len(names) <= MOST_WITH_NUMBERS else None  # no "-0.00"
+    numbers = {"annot": shown, "fmt": ".2f", "annot_kws": {"size": 8}}
     look = {"cmap": "viridis", "square": True, "vmin": min(0.0, frame[measure].min())}
     seaborn.heatmap(cells, ax=ax, cbar_kws={"label": measure.replace("_", " ")}, **numbers, **look)
     ax.set_facecolor("#EEEEEE")
-    ax.grid(False)
+    ax.grid(False)  # it would show through the empty diagonal
     ax.tick_params(axis="x", rotation=90)
     ax.tick_params(axis="y", rotation=0)
-    colour_by_type([*ax.get_xticklabels(), *ax.get_yticklabels()], {**_types(tasks)})
+    types = {name: type_of(task) for name, task in tasks.items()}
+    colour_by_type([*ax.get_xticklabels(), *ax.get_yticklabels()], types)
     type_legend(ax, list(tasks.values()))
     return ax
 
@@ -74,9 +77,9 @@ def similarity_bars(frame: "DataFrame", measure: str, ax: Axes | None = None) ->
                 continue
             at = x + (place - (len(all_series) - 1) / 2) * width
             label = series if pair == _first_pair(frame, series, pairs) else None
-            ax.bar(at, values.mean(), 0.85 * width, color=colour, label=label)
+            ax.bar(at, values.mean(), 0.85 * width, color=colour, alpha=0.55, label=label)
             spread = at + generator.uniform(-0.25, 0.25, len(values)) * width
-            ax.plot(spread, values, "o", ms=2.5, color="black", alpha=0.45, ls="none")
+            ax.plot(spread, values, "o", ms=2.5, color="black", alpha=0.7, ls="none")
     ax.axhline(0, color="black", lw=0.8)
     ax.set_xticks(range(len(pairs)), [PAIR_LABELS[pair] for pair in pairs])
     ax.grid(axis="x", visible=False)
@@ -99,7 +102,7 @@ def row_norms(frame: "DataFrame", ax: Axes | None = None) -> Axes:
     ax.set_yscale("log")
     ax.set_xlabel("row of the table")
     ax.set_ylabel("norm")
-    ax.legend(frameon=False)
+    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return ax
 
 
@@ -108,8 +111,6 @@ def _first_pair(frame: "DataFrame", series: str, pairs: list[str]) -> str:
     return next(pair for pair in pairs if pair in there)
 
 
-def _types(tasks: dict[str, str]) -> dict[str, str]:
-    """Name of a prompt to the type of its task."""
-    from mvp_skill.task_types import type_of
-
-    return {name: type_of(task) for name, task in tasks.items()}
+def _place(task: str) -> int:
+    """Of the task's type among TASK_TYPES; types of their own come last."""
+    return TASK_TYPES.index(type_of(task)) if type_of(task) in TASK_TYPES else len(TASK_TYPES)

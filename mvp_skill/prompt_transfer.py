@@ -17,7 +17,7 @@ import numpy as np
 from mvp_skill.errors import BadInput
 from mvp_skill.gains import Gain, paired_gain
 from mvp_skill.rank_correlation import spearman
-from mvp_skill.task_types import type_of
+from mvp_skill.type_legends import type_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -122,7 +122,7 @@ def same_type_gain(found: Transfer, types: Mapping[str, str] | None = None) -> G
     minus the mean over sources of other types; then over targets. The interval draws targets anew,
     each with all seeds: with a handful of tasks it is wide, and says nothing about other types.
 
-        types     task to type; None for `task_types`
+        types     task to type; None for `type_legends`
         returns   a gain whose `n` counts targets; None if no target has both kinds of sources
     """
     same, other = _means_by_type(found, types)

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.text import Text
 
 from mvp_skill.checks import check_table
-from mvp_skill.task_types import TASK_TYPES, TYPE_COLOURS, TYPE_NAMES, type_of
+from mvp_skill.type_legends import TASK_TYPES, TYPE_COLOURS, TYPE_NAMES, type_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -29,7 +29,7 @@ def transfer_map(
     Ticks have the colour of the task's type.
 
         means   `means_of(...)`: source, target, own, mean; a missing mean is a dash
-        types   task to type; None for `task_types`
+        types   task to type; None for `type_legends`
     """
     check_table(means, "source", "target", "own", "mean")
     sources, targets = list(means["source"].unique()), list(means["target"].unique())
@@ -44,13 +44,12 @@ def transfer_map(
     _dashes(ax, cells.to_numpy())
     for row in means[means["own"]].itertuples():
         corner = (targets.index(row.target), sources.index(row.source))
-        frame = {"fill": False, "ec": "black", "lw": 2.5, "clip_on": False}
+        frame = {"fill": False, "ec": "black", "lw": 2.5, "clip_on": False, "zorder": 5}
         ax.add_patch(Rectangle(corner, 1, 1, **frame))
-    n_with_prompt = len([target for target in targets if target in sources])
-    if 0 < n_with_prompt < len(targets) and targets[:n_with_prompt] == [
-        target for target in targets if target in sources
-    ]:
-        ax.axvline(n_with_prompt, color="white", lw=4)
+    with_prompt = [target for target in targets if target in sources]
+    if targets[: len(with_prompt)] == with_prompt and 0 < len(with_prompt) < len(targets):
+        ax.axvline(len(with_prompt), color="white", lw=4)
+    ax.grid(False)  # it would show through a cell without a value
     ax.set_xlabel("texts of")
     ax.set_ylabel("soft prompt of")
     ax.tick_params(axis="x", rotation=40)

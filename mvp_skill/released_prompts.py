@@ -181,11 +181,8 @@ def _named(folder: Path) -> tuple[str, str, int | None, str]:
             f"{folder.parent.name}/{folder.name} is not of the form seed_NUMBER/TASKPromptMODEL "
             f"with a model out of {', '.join(MODELS)}; others, and derived tables, are not read."
         )
-    return (
-        match["task"],
-        match["model"],
-        *((None, "su") if seed == "su" else (int(seed), "ackermann")),
-    )
+    known = (None, "su") if seed == "su" else (int(seed), "ackermann")
+    return match["task"], match["model"], *known
 
 
 def _read(folder: Path, d_model: int) -> tuple[Archive, int | None, int | None]:

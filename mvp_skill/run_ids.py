@@ -30,7 +30,7 @@ COMPARED += ("UNTRAINED_TASKS", "UNTRAINED_EPOCHS", "UNTRAINED_LEARNING_RATE")
 COMPARED += ("UNTRAINED_BATCH_SIZE",)
 DEFAULT_SCALE = "mini"
 # Parameters that may be paths.
-PATHS = ("DATA_DIR", "BACKBONE", "NEIGHBOURS", "ENCODER", "MASKED_LM", "FILLED_SHEETS")
+PATHS = ("DATA_DIR", "BACKBONE", "NEIGHBOURS", "ENCODER", "MASKED_LM", "FILLED_SHEETS", "PROMPTS")
 PACKAGE = Path(__file__).parent
 # In mini/: lexicon, patterns, weights, adversarial sets.
 MINI_DATA = {".txt", ".yaml", ".safetensors", ".json", ".jsonl"}

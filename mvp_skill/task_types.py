@@ -22,20 +22,6 @@ TYPES: dict[str, tuple[str, ...]] = {
         *("rotten_tomatoes", "amazon_polarity"),
     ),
 }
-TASK_TYPES = tuple(TYPES)
-TYPE_NAMES = {
-    "ethics": "ethical judgement",
-    "paraphrase": "paraphrase",
-    "NLI": "inference",
-    "sentiment": "sentiment",
-}
-# Of the ticks in figures; from the palette of `legends`, which keeps grey for chance.
-TYPE_COLOURS = {
-    "ethics": "#CC79A7",
-    "paraphrase": "#009E73",
-    "NLI": "#0072B2",
-    "sentiment": "#D55E00",
-}
 PAPER_TASKS = (
     *("ethics_deontology", "ethics_justice", "qqp", "mrpc"),
     *("qnli", "sst2", "imdb", "movie_rationales"),

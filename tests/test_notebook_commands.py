@@ -25,6 +25,7 @@ def everything_is_there(monkeypatch):
     """Files that are named exist, and so does what the hub has."""
     monkeypatch.setattr(preflight, "_check_data", lambda *given: None)
     monkeypatch.setattr(preflight, "_check_tokens", lambda *given: None)
+    monkeypatch.setattr(preflight, "_check_soft_prompts", lambda folder: None)
     roberta = backbones.SHIPPED["mini-roberta"]
     monkeypatch.setattr(backbones, "backbone_folder", lambda name: roberta)
     monkeypatch.setattr(attack_resources, "check_vector_file", lambda path: None)

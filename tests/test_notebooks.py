@@ -79,6 +79,7 @@ TINY: dict[str, dict] = {
         "VICTIMS": "mlp_ft, mvp, mvp_sampled",
         "ROUNDS": 1,
     },
+    "21_prompt_geometry": {"N_DRAWS": 20},
     "90_results": {},
 }
 

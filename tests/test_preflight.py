@@ -5,10 +5,12 @@ import json
 import shutil
 
 import pytest
+from prompt_cases import soft_prompt
 
 from mvp_skill import adversarial, preflight, prompts
 from mvp_skill.errors import BadInput
 from mvp_skill.preflight import check_parameters, why_not
+from mvp_skill.soft_prompts import save_soft_prompt
 from mvp_skill.victims import METHODS, UNTRAINED
 
 
@@ -133,3 +135,13 @@ def test_a_mini_set_that_is_not_there_is_known_before(monkeypatch, tmp_path):
     preflight._check_data.cache_clear()
     with pytest.raises(BadInput, match=r"mini_adv_nli is read from mini_adv_nli\.jsonl"):
         check_parameters(tuning(TASK="mini_adv_nli"))
+
+
+def test_a_folder_without_soft_prompts_is_refused(tmp_path):
+    with pytest.raises(BadInput, match="has no released soft prompts; give the folder"):
+        check_parameters({"PROMPTS": str(tmp_path)})
+    save_soft_prompt(tmp_path / "a.safetensors", soft_prompt())
+    check_parameters({"PROMPTS": str(tmp_path)})
+    (tmp_path / "b.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(BadInput, match="b.safetensors"):
+        check_parameters({"PROMPTS": str(tmp_path)})

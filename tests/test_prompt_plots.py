@@ -17,7 +17,7 @@ from mvp_skill.prompt_similarity import similarities
 from mvp_skill.prompt_similarity_plots import row_norms, similarity_bars, similarity_map
 from mvp_skill.prompt_transfer import accuracies, means_of, relative
 from mvp_skill.prompt_transfer_plots import transfer_map
-from mvp_skill.task_types import TYPE_COLOURS
+from mvp_skill.type_legends import TYPE_COLOURS
 
 TASKS = ("qqp", "qnli", "sst2", "imdb")
 
@@ -81,7 +81,7 @@ def test_ticks_have_the_colours_of_types_and_own_prompts_a_frame():
     assert ax.lines[0].get_xdata()[0] == 4  # parts the adversarial set from the others
     assert [t.get_text() for t in ax.get_legend().get_texts()] == [
         "paraphrase",
-        "inference",
+        "NLI",
         "sentiment",
     ]
 
@@ -95,11 +95,11 @@ def test_tasks_of_no_known_type_are_black_and_have_no_legend():
     )
     ax = transfer_map(means_of(accuracies(frame)))
     assert to_hex(ax.get_xticklabels()[0].get_color()) == "#000000" and ax.get_legend() is None
-    ax = transfer_map(means_of(accuracies(frame)), types={"a": "nli", "b": "nli"})
-    assert to_hex(ax.get_xticklabels()[0].get_color()) == TYPE_COLOURS["nli"].lower()
+    ax = transfer_map(means_of(accuracies(frame)), types={"a": "NLI", "b": "NLI"})
+    assert to_hex(ax.get_xticklabels()[0].get_color()) == TYPE_COLOURS["NLI"].lower()
 
 
-PROMPTS = [soft_prompt(task, seed) for task in ("qqp", "sst2", "imdb") for seed in (33, 34)]
+PROMPTS = [soft_prompt(task, seed) for task in ("sst2", "qqp", "imdb") for seed in (33, 34)]
 
 
 def test_a_similarity_map_is_symmetric_with_an_empty_diagonal():
@@ -108,6 +108,7 @@ def test_a_similarity_map_is_symmetric_with_an_empty_diagonal():
     drawn = ax.collections[0].get_array().reshape(6, 6)
     assert np.ma.getmaskarray(drawn).diagonal().all()
     names = [label.get_text() for label in ax.get_xticklabels()]
+    assert names == ["qqp-s33", "qqp-s34", "imdb-s33", "imdb-s34", "sst2-s33", "sst2-s34"]
     for row in frame.itertuples():
         i, j = names.index(row.first), names.index(row.second)
         assert drawn[i, j] == drawn[j, i] == row.cosine

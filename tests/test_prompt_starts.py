@@ -34,7 +34,7 @@ def test_a_seed_decides_in_every_process():
 
 
 def test_p8_tasks_with_one_seed_start_alike_unless_the_seed_is_derived():
-    """The released T5 prompts of one seed are more alike than others for this reason alone."""
+    """Prompts of one seed are not independent of each other if they begin with one table."""
     assert torch.equal(normal_start("t5", 3, 4, 33), normal_start("t5", 3, 4, 33))
     seeds = [derived_seed(33, task) for task in ("sst2", "qqp")]
     assert not torch.equal(*(normal_start("t5", 3, 4, seed) for seed in seeds))

@@ -17,7 +17,7 @@ from mvp_skill.released_prompts import (
     released_geometry,
 )
 from mvp_skill.soft_prompts import load_soft_prompts, used_rows
-from mvp_skill.task_types import TASK_TYPES, TYPE_OF
+from mvp_skill.type_legends import TASK_TYPES, TYPE_OF
 
 TRAINING = {  # rows of the training sets, as published
     "qqp": 363_846,
@@ -28,7 +28,7 @@ TRAINING = {  # rows of the training sets, as published
     "movie_rationales": 1_600,
     "ethics_deontology": 18_164,
     "ethics_justice": 21_791,
-    "mnli": 261_802,  # without neutral
+    "mnli_binary": 261_802,  # MNLI without neutral
 }
 KNOWN_ROWS = pandas.read_csv(KNOWN, dtype=str, keep_default_na=False)
 
