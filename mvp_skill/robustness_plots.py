@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MARKERS = "osD^vPX*"
 ACROSS = 3  # panels in a row
+FEW_NAMES = 4  # of attacks, which fit under a panel in the usual size
 SPAN = 0.76  # of one unit of the x axis, for the victims side by side
 
 
@@ -44,7 +45,7 @@ def robustness_by_task(found: "DataFrame", chance: Mapping[str, float] | None = 
         down, across, figsize=(width, height), sharey=True, squeeze=False, layout=by_hand
     )
     inner = {"left": 0.8 / width, "right": 1 - 2.3 / width}
-    inner |= {"bottom": 0.45 / height, "top": 1 - 0.35 / height}
+    inner |= {"bottom": 0.55 / height, "top": 1 - 0.35 / height}
     figure.subplots_adjust(**inner, wspace=0.08, hspace=0.28)
     for ax, task in zip(axes.flat, tasks, strict=False):
         _panel(ax, found[found["task"] == task], victims, (chance or {}).get(task))
@@ -81,6 +82,8 @@ def _panel(ax: Axes, rows: "DataFrame", victims: list[str], chance: float | None
     for edge in range(1, len(attacks)):
         ax.axvline(edge - 0.5, color="0.85", lw=1)
     ax.grid(False, axis="x")
-    ax.set_xticks(range(len(attacks)), [ATTACK_NAMES.get(attack, attack) for attack in attacks])
+    names = [ATTACK_NAMES.get(attack, attack).replace(" (", "\n(") for attack in attacks]
+    size = "medium" if len(names) <= FEW_NAMES else "small"
+    ax.set_xticks(range(len(names)), names, fontsize=size)
     ax.set_xlim(-0.5, len(attacks) - 0.5)
     ax.set_ylim(0, 1)

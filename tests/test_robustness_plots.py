@@ -1,5 +1,7 @@
 """The main table's figure: each victim's point stands where its number is."""
 
+from itertools import pairwise
+
 import matplotlib.pyplot as plt
 import pandas
 import pytest
@@ -99,3 +101,14 @@ def test_what_cannot_be_drawn_is_refused():
         robustness_by_task(found.head(0))
     with pytest.raises(BadInput, match="draw its variants apart"):
         robustness_by_task(pandas.concat([found, found]))
+
+
+def test_the_names_of_all_attacks_fit_beside_each_other(tmp_path):
+    style()
+    attacks = ("none", "textfooler", "textbugger", "textbugger_stock", "bert_attack", "misspelling")
+    figure = robustness_by_task(cells(["mini_films"], ["mlp_ft", "mvp"], attacks))
+    save_figure("names", tmp_path, figure)
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    assert len(boxes) == 6
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+    assert min(box.y0 for box in boxes) > 0, "not cut off below"
