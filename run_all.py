@@ -50,7 +50,7 @@ def victims_of(scale: str) -> list[Run]:
 
 
 def studies_of(scale: str) -> list[Run]:
-    """The experiments that compare many victims, which they share: notebooks 13 to 20."""
+    """The experiments that compare many victims, which they share: notebooks 13 to 19, and 30."""
     study, is_mini = study_settings(scale), scale == "mini"
     seed = {"SEEDS": "0"} if is_mini else {}  # for those with the most victims
     one, two = {"TASKS": study.ablations[0]}, {"TASKS": ", ".join(study.ablations)}
@@ -62,7 +62,7 @@ def studies_of(scale: str) -> list[Run]:
         Run("14_adversarial_training", one),
         Run("18_other_attacks", one),
         Run("19_out_of_distribution", {"SEEDS": "0, 1"} if is_mini else {}),
-        Run("20_what_does_it_cost", two | {"AUTOCAST": "off"}, alone=True),
+        Run("30_what_does_it_cost", two | {"AUTOCAST": "off"}, alone=True),
     ]
 
 

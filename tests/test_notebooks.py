@@ -73,7 +73,7 @@ TINY: dict[str, dict] = {
     "17_sample_efficiency": {**STUDY, "SIZES": "24, 48", "SEEDS": "0"},
     "18_other_attacks": {**STUDY, "N_TWO_TYPOS": 1},
     "19_out_of_distribution": {**UNATTACKED, "SEEDS": "0"},
-    "20_what_does_it_cost": {
+    "30_what_does_it_cost": {
         **STUDY,
         "TASKS": "mini_films",
         "VICTIMS": "mlp_ft, mvp, mvp_sampled",
