@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from mvp_skill.checks import check_count
 from mvp_skill.errors import BadInput
+from mvp_skill.prompt_preflight import check_prompt_study, check_soft_prompts
 from mvp_skill.scales import COUNTS, Scale, closest, settings, study_settings
 
 
@@ -17,7 +17,7 @@ def check_parameters(parameters: dict[str, Any]) -> None:
     """Check the values of a notebook's parameters; names without a meaning here pass.
 
     A notebook that compares many victims has lists: see `check_study`. One with the parameter
-    N_PROMPT tunes soft prompts: it has no method and no templates, but label words of its own.
+    KINDS is about soft prompts: see `check_prompt_study`.
 
     raises   BadInput for an unknown scale, task, method, template variant or set of label words;
              label words that are no single tokens; an unknown attack, or one whose resources are
@@ -25,8 +25,10 @@ def check_parameters(parameters: dict[str, Any]) -> None:
              damaged; a method or a template that the backbone cannot do; a hub out of reach; an
              adversarial set for tuning a prompt on; a folder without soft prompts
     """
+    if "KINDS" in parameters:
+        return check_prompt_study(parameters)
     if parameters.get("PROMPTS") is not None:
-        _check_soft_prompts(parameters["PROMPTS"])
+        check_soft_prompts(str(parameters["PROMPTS"]))
     if "SEEDS" in parameters:
         return check_study(parameters)
     scale = _settings(parameters)
@@ -37,8 +39,6 @@ def check_parameters(parameters: dict[str, Any]) -> None:
     task = parameters.get("TASK")
     if task is not None:
         _check_data(task, parameters.get("DATA_DIR"))
-    if "N_PROMPT" in parameters:
-        return _check_prompt_tuning(parameters, scale.backbone)
     if task is not None:
         variants = (parameters.get("TEMPLATE_VARIANT"), parameters.get("LABEL_WORDS"))
         _check_prompts(task, *(variant or "default" for variant in variants))
@@ -149,32 +149,6 @@ def _check_data(task: str, data_dir: str | None) -> None:
         load_task(task, data_dir=data_dir, **{f"n_{split}": 1 for split in found.splits})
 
 
-def _check_prompt_tuning(parameters: Mapping[str, Any], backbone: str) -> None:
-    from mvp_skill.task_types import clean_task
-
-    task, n_prompt = parameters.get("TASK"), parameters["N_PROMPT"]
-    if n_prompt is not None:
-        check_count("N_PROMPT", n_prompt, 1)
-    if task is not None and clean_task(task) != task:
-        raise BadInput(
-            f"Prompts cannot be tuned on {task}, which has a test split only; give its clean task "
-            f"{clean_task(task)} as TASK."
-        )
-    if task is not None and "BACKBONE" in parameters:
-        _check_soft_label_words(task, backbone, parameters.get("LABEL_WORDS") or "default")
-
-
-def _check_soft_prompts(folder: str) -> None:
-    from pathlib import Path
-
-    from mvp_skill.released_prompts import released_folders
-    from mvp_skill.soft_prompts import load_soft_prompts
-
-    folder = Path(folder).expanduser()
-    if not load_soft_prompts(folder):
-        released_folders(folder)
-
-
 @cache
 def _check_prompts(task: str, templates: str, label_words: str) -> None:
     from mvp_skill.prompts import prompts_for
@@ -233,15 +207,3 @@ def _check_tokens(task: str, backbone: str, templates: str, label_words: str) ->
     verbalizer.token_ids(tokenizer)
     for template in found:
         template_ids(template, tokenizer)
-
-
-@cache
-def _check_soft_label_words(task: str, backbone: str, label_words: str) -> None:
-    from transformers import AutoTokenizer
-
-    from mvp_skill.backbones import backbone_folder, model_type_of
-    from mvp_skill.soft_verbalizers import soft_verbalizer
-
-    kind = "seq2seq" if model_type_of(backbone) == "t5" else "masked_lm"
-    tokenizer = AutoTokenizer.from_pretrained(backbone_folder(backbone), local_files_only=True)
-    soft_verbalizer(task, kind, label_words).token_ids(tokenizer)

@@ -1,25 +1,29 @@
-"""Many tuned prompts of one experiment: each is tuned once, stored, and found again.
+"""Many soft prompts of one experiment: each is tuned once, stored, and found again.
 
     study = PromptStudy({"SCALE": "mini", "OUT": "../results"})
     prompted = study.prompted("roberta", "mini_films", seed=0)   # tuned, or loaded
-    study.accuracy(prompted, "mini_restaurants")
+    study.right(prompted, "mini_adv_films")                      # bool [batch]
 
-Prompts lie in `OUT/prompts`, whatever notebook asked for them first.
+Tuned prompts lie in `OUT/prompts`, whatever notebook asked for them first. With PROMPTS, a folder
+of released ones, nothing is tuned, and label words are those that the released ones were tuned for.
 """
 
 import hashlib
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
 from torch import Tensor
 
-from mvp_skill.conditions import names_of, numbers_of
+from mvp_skill.conditions import names_of
+from mvp_skill.errors import BadInput
 from mvp_skill.evaluation import Split, encoded, is_right
+from mvp_skill.prompt_preflight import check_prompt_study, kinds_of, seeds_of
 from mvp_skill.prompt_scales import KINDS, PromptScale, prompt_settings
 from mvp_skill.prompt_tuning import build_prompted, soft_prompt_of, use_soft_prompt
 from mvp_skill.prompted import Prompted
+from mvp_skill.released_prompts import prompts_in
 from mvp_skill.soft_prompts import SoftPrompt
 from mvp_skill.tasks import load_task, task_named
 from mvp_skill.train_config import TrainConfig, objective_named
@@ -29,8 +33,7 @@ from mvp_skill.training_state import TrainLog
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
-LOGGER = logging.getLogger(__name__)
-SETTINGS = ("TASKS", "SEEDS", "N_TRAIN", "N_VALIDATION", "N_TEST", "N_PROMPT", "MAX_TEXT")
+SETTINGS = ("N_TRAIN", "N_VALIDATION", "N_TEST", "N_PROMPT", "MAX_TEXT")
 SETTINGS += ("INIT", "LEARNING_RATE", "BATCH_SIZE", "EPOCHS", "EVAL_EVERY_EXAMPLES", "PATIENCE")
 SETTINGS += ("N_DRAWS", "N_PERMUTATIONS", "AUTOCAST")
 NO_DECAY = 0.0
@@ -39,35 +42,36 @@ NO_DECAY = 0.0
 class PromptStudy:
     """What all prompts of an experiment have in common, and where they are stored.
 
-    parameters   of the notebook: SCALE, OUT, SETTINGS, ROBERTA and T5 (backbones), DATA_DIR. All
-                 but OUT may be None or missing
-    raises       BadInput for values that cannot be meant
+    parameters   of the notebook: SCALE, OUT, TASKS, KINDS, SEEDS, SETTINGS, ROBERTA and T5
+                 (backbones), DATA_DIR, PROMPTS. All but OUT may be None or missing
+    raises       BadInput for values that cannot be meant, before anything is loaded
     """
 
     def __init__(self, parameters: Mapping[str, Any]):
+        check_prompt_study(parameters)
         self.parameters = dict(parameters)
         given = {name: parameters.get(name) for name in SETTINGS}
-        given |= {
-            "TASKS": names_of(given["TASKS"]) or None,
-            "SEEDS": numbers_of(given["SEEDS"], "SEEDS"),
-        }
-        self.scale: PromptScale = prompt_settings(parameters.get("SCALE", "mini"), **given)
+        given |= {"TASKS": names_of(parameters.get("TASKS")) or None}
+        given |= {"SEEDS": seeds_of(parameters.get("SEEDS"))}
+        self.scale: PromptScale = prompt_settings(parameters.get("SCALE") or "mini", **given)
+        self.kinds = kinds_of(parameters.get("KINDS"))
         named = {kind: parameters.get(kind.upper()) for kind in KINDS}
         self.backbones = {kind: named[kind] or self.scale.backbones[kind] for kind in KINDS}
         self.folder = Path(parameters["OUT"]) / "prompts"
+        self.is_released = parameters.get("PROMPTS") is not None
         self._data: dict[str, DatasetDict] = {}
-        self._split: dict[tuple[str, str, str], Split] = {}
+        self._splits: dict[tuple[str, str, str], Split] = {}
+        self._tuned: dict[tuple[str, str, int | str], tuple[SoftPrompt, TrainLog]] = {}
+        self._models: dict[str, Prompted] = {}
+        self._released: dict[tuple[str, int, str, int | str], SoftPrompt] = {}
 
     def data(self, task: str) -> "DatasetDict":
-        """The splits of a task at the study's sizes; loaded once."""
+        """The splits of a task, or the test split of an adversarial set; loaded once."""
         if task not in self._data:
-            scale = self.scale
-            sizes = {"n_train": scale.n_train, "n_validation": scale.n_validation}
-            published = task_named(task).published
-            where = self.parameters.get("DATA_DIR") if published else None
-            self._data[task] = load_task(
-                task, data_dir=where, cased=True, n_test=scale.n_test, **sizes
-            )
+            scale, found = self.scale, task_named(task)
+            sizes = {f"n_{name}": getattr(scale, f"n_{name}") for name in found.splits}
+            where = self.parameters.get("DATA_DIR") if found.published else None
+            self._data[task] = load_task(task, data_dir=where, cased=True, **sizes)
         return self._data[task]
 
     def config(self, kind: str, seed: int) -> TrainConfig:
@@ -88,39 +92,83 @@ class PromptStudy:
         )
 
     def start(self, kind: str, task: str, seed: int = 0) -> Prompted:
-        """The prompt-tuned model of a task before it is tuned."""
+        """The prompt-tuned model of a task before it is tuned; all of a kind share a backbone."""
         scale = self.scale
         options = {"n_prompt": scale.n_prompt, "max_text": scale.max_text, "init": scale.init}
-        return build_prompted(self.backbones[kind], task, seed=seed, **options)
+        options |= {"label_words": "released" if self.is_released else "default", "seed": seed}
+        made = build_prompted(self._models.get(kind, self.backbones[kind]), task, **options)
+        self._models.setdefault(kind, made)
+        return made
 
-    def tuned(self, kind: str, task: str, seed: int) -> tuple[Prompted, TrainLog]:
-        """The tuned model and how its tuning went; tuned if it is not stored."""
-        prompted = self.start(kind, task, seed)
-        config = self.config(kind, seed)
-        folder = self.folder / f"{kind}-{task}-s{seed}-{_short_hash(prompted.settings, config)}"
-        return train_or_load(folder, prompted, self.data(task), config)
+    def tuned(self, kind: str, task: str, seed: int) -> tuple[SoftPrompt, TrainLog]:
+        """The tuned soft prompt and how its tuning went; tuned if it is not stored.
 
-    def soft_prompt(self, kind: str, task: str, seed: int) -> SoftPrompt:
-        """The tuned soft prompt alone."""
-        return soft_prompt_of(self.tuned(kind, task, seed)[0])
+        raises   BadInput if the study is of released prompts
+        """
+        if self.is_released:
+            raise BadInput("Released prompts are not tuned here; leave PROMPTS at None to tune.")
+        key = kind, task, seed
+        if key not in self._tuned:
+            model, config = self.start(kind, task, seed), self.config(kind, seed)
+            folder = self.folder / f"{kind}-{task}-s{seed}-{_digest(model.settings, config)}"
+            folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder / ".lock"):  # another notebook may want the same
+                prompted, log = train_or_load(
+                    folder, model, self.data(task), config, progress=False
+                )
+            self._tuned[key] = soft_prompt_of(prompted), log
+        return self._tuned[key]
 
-    def split(self, prompted: Prompted, task: str, name: str) -> Split:
-        """A split of a task as a model reads it; encoded once per kind."""
-        key = (prompted.config.model_type, task, name)
-        if key not in self._split:
-            self._split[key] = encoded(prompted, self.data(task)[name], name)
-        return self._split[key]
+    def soft_prompt(self, kind: str, task: str, seed: int | str) -> SoftPrompt:
+        """The soft prompt of a task and seed: tuned here, or a released one."""
+        return (
+            self._found(kind, task, seed) if self.is_released else self.tuned(kind, task, seed)[0]
+        )
 
-    def right(self, prompted: Prompted, task: str, split: str = "test") -> Tensor:
-        """Whether each example of the model's own task is classified right, bool [batch]."""
-        return is_right(prompted, self.split(prompted, task, split))
+    def prompted(
+        self, kind: str, task: str, seed: int | str, source: str | None = None
+    ) -> Prompted:
+        """A task's model (its format, its label words) behind a soft prompt of that seed.
 
-    def transferred(self, kind: str, source: str, target: str, seed: int) -> Prompted:
-        """The target's model (its format, its label words) with the soft prompt of the source."""
-        prompted = self.start(kind, target, seed)
-        use_soft_prompt(prompted, self.soft_prompt(kind, source, seed))
+        source   the task that the soft prompt was tuned for, if another: transfer
+        """
+        prompted = self.start(kind, task)
+        use_soft_prompt(prompted, self.soft_prompt(kind, source or task, seed))
         return prompted
 
+    def split(self, prompted: Prompted, task: str, name: str = "test") -> Split:
+        """A split of a task or of its adversarial set, as a model reads it; encoded once a kind."""
+        key = (prompted.config.model_type, task, name)
+        if key not in self._splits:
+            self._splits[key] = encoded(prompted, self.data(task)[name], name)
+        return self._splits[key]
 
-def _short_hash(*parts: object) -> str:
+    def right(self, prompted: Prompted, task: str, name: str = "test") -> Tensor:
+        """Whether a model has each example of its task, or of its adversarial set, bool [batch]."""
+        return is_right(prompted, self.split(prompted, task, name))
+
+    def key(self, kind: str, task: str, seed: int | str) -> str:
+        """Of all that a prompted model depends on: for the names of files made from it."""
+        prompt = self.soft_prompt(kind, task, seed)
+        if self.is_released:
+            return _digest(prompt.facts.origin_sha256, str(self.backbones[kind]))
+        return _digest(self.tuned(kind, task, seed)[1].key)
+
+    def _found(self, kind: str, task: str, seed: int | str) -> SoftPrompt:
+        if not self._released:
+            for prompt in prompts_in(self.parameters["PROMPTS"], self.folder / "released"):
+                facts = prompt.facts
+                named = facts.source if facts.seed is None else facts.seed
+                self._released[facts.kind, prompt.table.shape[1], facts.task, named] = prompt
+        width = self.start(kind, task).config.hidden_size
+        if (kind, width, task, seed) not in self._released:
+            raise BadInput(
+                f"{self.parameters['PROMPTS']} has no soft prompt of width {width} for {kind}, "
+                f"{task} and seed {seed}; it has those of "
+                f"{', '.join(sorted({f'{k[2]}-{k[3]}' for k in self._released if k[0] == kind}))}."
+            )
+        return self._released[kind, width, task, seed]
+
+
+def _digest(*parts: object) -> str:
     return hashlib.sha256("/".join(map(repr, parts)).encode()).hexdigest()[:8]

@@ -26,38 +26,40 @@ from mvp_skill.soft_prompts import PromptFacts, SoftPrompt, load_soft_prompt, sa
 from mvp_skill.soft_verbalizers import soft_verbalizer
 from mvp_skill.tasks import Task, task_named
 
-KINDS = {"roberta": ("masked_lm", PromptedRoberta), "t5": ("seq2seq", PromptedT5)}
+BACKBONE_KINDS = {"roberta": ("masked_lm", PromptedRoberta), "t5": ("seq2seq", PromptedT5)}
 INITS = ("normal", "vocabulary")
 EXTRA = max(EXTRA_POSITIONS.values())
 PROMPT_FILE, SETTINGS_FILE = "soft_prompt.safetensors", "prompted.json"
 
 
 def build_prompted(
-    backbone: str,
+    backbone: str | Prompted,
     task: str | Task,
     *,
     n_prompt: int = 100,
     init: str | SoftPrompt = "normal",
     max_text: int = MAX_TEXT,
+    label_words: str = "default",
     seed: int = 0,
 ) -> Prompted:
     """A prompt-tuned model that is not tuned yet, on the GPU if there is one.
 
-    backbone     hub id, local folder or name of a shipped model; RoBERTa's or T5's architecture
+    backbone     hub id, local folder or name of a shipped model; RoBERTa's or T5's architecture.
+                 Or a prompt-tuned model, whose frozen backbone the new one shares
     n_prompt     positions before the text
     init         "normal", "vocabulary" (embeddings of random words), or another soft prompt
     max_text     tokens of text in a row, at most; what the backbone cannot read is cut besides
+    label_words  a set of soft_verbalizers.yaml: "released" goes with released prompts
     seed         of the table's first values
     raises       BadInput for anything unknown, before the backbone is loaded
     """
     task = task_named(task) if isinstance(task, str) else task
     check_count("n_prompt", n_prompt, 2)
-    kind = kind_of(backbone)
-    with torch.random.fork_rng(devices=[]):
-        model, tokenizer = load_backbone(backbone, KINDS[kind][0])
-    words = soft_verbalizer(task.name, KINDS[kind][0])
+    name, model, tokenizer = _loaded(backbone)
+    kind = model.config.model_type
+    words = soft_verbalizer(task.name, BACKBONE_KINDS[kind][0], label_words)
     settings = PromptSettings(
-        backbone=str(backbone),
+        backbone=name,
         task=task.name,
         label_names=tuple(task.label_names),
         n_columns=len(task.columns),
@@ -73,12 +75,12 @@ def build_prompted(
 
 
 def kind_of(backbone: str) -> str:
-    """A key of KINDS; BadInput for a backbone of another architecture."""
+    """A key of BACKBONE_KINDS; BadInput for a backbone of another architecture."""
     kind = model_type_of(backbone)
-    if kind not in KINDS:
+    if kind not in BACKBONE_KINDS:
         raise BadInput(
             f"Prompts cannot be tuned for a backbone of type {kind!r}; use one of type "
-            f"{', '.join(KINDS)}."
+            f"{', '.join(BACKBONE_KINDS)}."
         )
     return kind
 
@@ -138,9 +140,20 @@ def load_prompted(folder: str | Path) -> Prompted:
         )
     lists = {name: tuple(value) for name, value in stored.items() if isinstance(value, list)}
     settings = PromptSettings(**stored | lists)
-    model, tokenizer = load_backbone(settings.backbone, KINDS[kind_of(settings.backbone)][0])
+    model, tokenizer = load_backbone(
+        settings.backbone, BACKBONE_KINDS[kind_of(settings.backbone)][0]
+    )
     prompt = load_soft_prompt(Path(folder) / PROMPT_FILE, d_model=model.config.hidden_size)
     return _assemble(model, tokenizer, settings, prompt.table)
+
+
+def _loaded(backbone: str | Prompted) -> tuple[str, Any, Any]:
+    """Name, model and tokenizer."""
+    if isinstance(backbone, Prompted):
+        return backbone.settings.backbone, backbone.backbone, backbone.tokenizer
+    kind = kind_of(backbone)
+    with torch.random.fork_rng(devices=[]):
+        return str(backbone), *load_backbone(backbone, BACKBONE_KINDS[kind][0])
 
 
 def _start(
@@ -164,6 +177,6 @@ def _room(model: Any, tokenizer: Any) -> int:
 
 
 def _assemble(model: Any, tokenizer: Any, settings: PromptSettings, table: Tensor) -> Prompted:
-    make = KINDS[model.config.model_type][1]
+    make = BACKBONE_KINDS[model.config.model_type][1]
     prompted = make(model.float(), tokenizer, settings, table)
     return prompted.to("cuda" if torch.cuda.is_available() else "cpu").eval()

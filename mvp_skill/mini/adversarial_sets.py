@@ -1,4 +1,4 @@
-"""How the mini world's adversarial sets are made: our attacks on tuned victims, kept if the label is.
+"""How the mini world's adversarial sets are made: attacks on tuned victims, kept if the label is.
 
 What AdvGLUE is to GLUE: texts that somebody else's victims got wrong after an attack, with labels
 that still hold. The victims are fine-tuned ones (MLP-FT, MVP), never the prompts under study, and
@@ -45,7 +45,9 @@ def adversarial_records(
     for victim in victims:
         for recipe in recipes:
             log = study.attack(Condition(task, victim, study.scale.seeds[0]), recipe)
-            for row in log[(log["outcome"] == "succeeded") & (log["oracle"] == "kept")].itertuples():
+            for row in log[
+                (log["outcome"] == "succeeded") & (log["oracle"] == "kept")
+            ].itertuples():
                 fallen.setdefault(row.Index, []).append(_record(row, victim, recipe))
     if not fallen:
         raise BadInput(f"No attack on {task} kept the label; attack more examples (N_ATTACKED).")

@@ -50,11 +50,13 @@ def corrupt_spans(
     Each hidden span becomes a sentinel of the input; the target lists the spans, parted by the
     sentinels. Other than in Raffel et al. (2020) the target does not begin with the first
     sentinel, which tells nothing: so the first decoder step is the first hidden word, and a label
-    word can be read there, as prompt tuning does.
+    word can be read there, as prompt tuning does. Of several label words, as on an exercise sheet,
+    most are hidden at once.
     """
     labels = [i for i, token in enumerate(ids) if token in label_words]
     if labels and rng.random() < LABEL_ALONE_SHARE:
-        starts = {labels[-1]: 1}
+        hidden = [i for i in labels if rng.random() < LABEL_MASKED_SHARE] or labels[-1:]
+        starts = dict.fromkeys(hidden[: len(sentinels)], 1)
     else:
         starts = random_spans(len(ids), len(sentinels), rng)
     inputs, target, position = [], [], 0

@@ -6,7 +6,7 @@ finding a word's place in the other text.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 
@@ -167,8 +167,12 @@ JUDGING = (
     ),
 )
 
+# Both in one round: the exercises up to sentences, and from there on the judgements.
+BOTH = (*COMPARING[:4], *(replace(stage, end=42 * CHUNK + stage.end) for stage in JUDGING))
+
 CURRICULA: dict[str, tuple[Stage, ...]] = {
     "documents": DOCUMENTS,
     "comparing": COMPARING,
     "judging": JUDGING,
+    "comparing and judging": BOTH,
 }
