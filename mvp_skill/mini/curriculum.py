@@ -175,6 +175,37 @@ AHEAD = (
     replace(JUDGING[0], end=12 * CHUNK, ahead=0.6),
     replace(JUDGING[1], ahead=0.6),
 )
+# Most of what is still hard: sentences that differ in one thing, and what follows from a passage.
+HARD = MIXED | {
+    "word_sheet": 10,
+    "phrase_sheet": 24,
+    "paraphrase_sheet": 50,
+    "people_sheet": 20,
+    "duplicate_sheet": 20,
+    "short_question_sheet": 10,
+    "question_sheet": 16,
+    "short_nli_sheet": 18,
+    "nli_sheet": 32,
+    "answer_sheet": 8,
+    "excuse_sheet": 8,
+}
+FINE = (
+    Stage(38 * CHUNK, HARD, 0.4, ahead=0.5),
+    Stage(
+        math.inf,
+        HARD
+        | {
+            "mini_questions": 10,
+            "mini_nli": 20,
+            "mini_answers": 6,
+            "mini_paraphrases": 20,
+            "mini_duplicates": 10,
+            "mini_excuses": 6,
+        },
+        0.2,
+        ahead=0.5,
+    ),
+)
 # All in one round: the exercises up to sentences, and from there on the judgements.
 ALL = (*COMPARING[:4], *(replace(s, end=42 * CHUNK + s.end, ahead=0.5) for s in JUDGING))
 
@@ -183,5 +214,6 @@ CURRICULA: dict[str, tuple[Stage, ...]] = {
     "comparing": COMPARING,
     "judging": JUDGING,
     "judging ahead": AHEAD,
+    "fine differences": FINE,
     "comparing and judging": ALL,
 }

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
+from mvp_skill.backbones import SHIPPED
 from mvp_skill.files import write_atomically
 from mvp_skill.mini import corpus, quality, rare_words, tasks
 from mvp_skill.mini.language_models import PretrainConfig
@@ -85,8 +86,8 @@ def verdicts(kind: str, values: dict[str, float]) -> dict[str, bool]:
 
 
 def rounds_of(start: str) -> list[dict[str, object]]:
-    """The settings with which the model in a folder was pretrained, round after round."""
-    record = Path(start) / "quality.json"
+    """The settings with which a model (a folder, or a shipped one's name) was pretrained."""
+    record = Path(SHIPPED.get(start, start)) / "quality.json"
     if not start or not record.is_file():
         return []
     return json.loads(record.read_text(encoding="utf-8"))["rounds"]
