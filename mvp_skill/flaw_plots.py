@@ -40,7 +40,8 @@ def labels_histogram(frame: "DataFrame") -> Figure:
         ax.set_title(f"{panel} labels")
         ax.set_xlabel("predictivity, best position")
     axes[0, 0].set_ylabel("share of the neurons")
-    axes[0, -1].legend(frameon=False)
+    handles, _ = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(kinds), frameon=False)
     return figure
 
 
@@ -90,6 +91,7 @@ def overlap_curves(frame: "DataFrame") -> Figure:
         ax.set_title(case)
         ax.set_xlabel("top neurons per layer, %")
     axes[0, 0].set_ylabel("overlap, share")
-    axes[0, 0].legend(frameon=False, loc="center right")
+    handles, _ = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
     seaborn.despine(figure)
     return figure
