@@ -80,10 +80,19 @@ def aggregate(accuracies: Iterable[Tensor]) -> Tensor:
         accuracies   of each seed [layer, prompt, neuron]
         returns      [layer, neuron], fp32 in [0.5, 1]
     """
-    best = [predictivity(accuracy).amax(dim=1).double() for accuracy in accuracies]
+    return aggregate_scores(predictivity(accuracy).amax(dim=1) for accuracy in accuracies)
+
+
+def aggregate_scores(predictivities: Iterable[Tensor]) -> Tensor:
+    """Mean over seeds of predictivities that are at their best prompt position already.
+
+    predictivities   of each seed [layer, neuron], or [permutation, layer, neuron] of the null
+    returns          the same shape, fp32 in [0.5, 1]
+    """
+    best = [pred.double() for pred in predictivities]
     if not best:
-        raise BadInput("There is no seed to aggregate; give the neuron accuracy of at least one.")
-    return torch.stack(best).mean(dim=0).float()  # [layer, neuron]
+        raise BadInput("There is no seed to aggregate; give the predictivity of at least one.")
+    return torch.stack(best).mean(dim=0).float()
 
 
 def majority_rate(counts: FiringCounts) -> float:

@@ -91,7 +91,6 @@ def _check_label_words(task: str, backbone: str, kind: str, label_words: str) ->
     soft_verbalizer(task, BACKBONE_KINDS[kind][0], label_words).token_ids(tokenizer)
 
 
-@cache
 def check_soft_prompts(folder: str) -> None:
     """BadInput if a folder holds neither soft prompts of this package nor released ones."""
     from mvp_skill.released_prompts import released_folders

@@ -11,7 +11,7 @@ from mvp_skill.scales import AUTOCAST, closest
 KINDS = ("roberta", "t5")
 COUNTS = (
     *("n_train", "n_validation", "n_test", "n_prompt", "max_text", "batch_size", "epochs"),
-    *("eval_every_examples", "patience", "n_draws", "n_permutations"),
+    *("eval_every_examples", "patience", "n_threshold", "n_draws", "n_permutations"),
 )
 
 
@@ -39,6 +39,8 @@ class PromptScale:
     patience: int
     """Evaluations without a better validation accuracy before tuning stops."""
     seeds: tuple[int, ...]
+    n_threshold: int | None
+    """Training examples whose mean activation is a neuron's threshold."""
     n_draws: int
     """Sets of random neurons."""
     n_permutations: int
@@ -75,6 +77,7 @@ _MINI = PromptScale(
     eval_every_examples=1600,
     patience=3,
     seeds=(0, 1, 2),
+    n_threshold=1000,
     n_draws=5,
     n_permutations=20,
     objective=_OBJECTIVE,
@@ -107,6 +110,7 @@ _PAPER = PromptScale(
     eval_every_examples=20_000,
     patience=10,
     seeds=(33, 34, 35, 36),
+    n_threshold=10_000,
     n_draws=5,
     n_permutations=20,
     objective=_OBJECTIVE,

@@ -1,0 +1,186 @@
+"""Neuron scores of an experiment: each is computed once, stored, and found again.
+
+    neurons = NeuronStudy(PromptStudy(run.parameters))
+    scores = neurons.scores("roberta", "mini_films", seed=0)              # on the ranking half
+    pred = neurons.predictivity("roberta", "mini_films")                  # [layer, neuron]
+    pred = neurons.predictivity("roberta", "mini_films", on="mini_adv_films", part="all")
+
+The test split of a task is cut in halves: neurons are ranked on one and suppressed on the other.
+(The released code does both on the same examples, on which epochs were chosen, too.) Scores lie in
+`OUT/neurons`, whatever notebook asked for them first.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from filelock import FileLock
+from torch import Tensor, nn
+
+from mvp_skill.checks import check_choice
+from mvp_skill.decoder_neurons import DecoderNeurons
+from mvp_skill.errors import BadInput
+from mvp_skill.evaluation import Split, is_right
+from mvp_skill.neuron_counts import BaselineActivation, baseline_activation, count_firings
+from mvp_skill.neuron_scores import NeuronScores, load_scores, neuron_scores, save_scores
+from mvp_skill.neurons import aggregate_scores
+from mvp_skill.prompt_studies import PromptStudy
+from mvp_skill.prompted import Prompted
+from mvp_skill.subsamples import halves, samples_like
+from mvp_skill.task_types import adversarial_task
+
+PARTS = ("ranking", "measuring", "all")
+"""Of a test split: the half that neurons are ranked on, the half to test them on, both."""
+STACKS = ("encoder", "decoder")
+OWN = "own"
+
+
+class NeuronStudy:
+    """Thresholds, scores and halves for the soft prompts of a study."""
+
+    def __init__(self, prompts: PromptStudy):
+        self.prompts = prompts
+        self.scale = prompts.scale
+        self.folder = Path(prompts.parameters["OUT"]) / "neurons"
+        self._thresholds: dict[tuple, BaselineActivation] = {}
+        self._parts: dict[tuple[str, str, str], Split] = {}
+
+    def part(self, prompted: Prompted, data: str, part: str = "measuring") -> Split:
+        """A part of the test split of a task or adversarial set, as a model reads it.
+
+        raises   BadInput for a part that is not one of PARTS
+        """
+        check_choice("part", part, PARTS)
+        key = prompted.config.model_type, data, part
+        if key not in self._parts:
+            whole = self.prompts.split(prompted, data)
+            named = zip(PARTS, (*halves(whole, seed=0), whole), strict=True)
+            self._parts |= {(*key[:2], name): found for name, found in named}
+        return self._parts[key]
+
+    def right(self, prompted: Prompted, data: str, part: str = "measuring") -> Tensor:
+        """Whether a model has each example of a part right, bool [batch]."""
+        return is_right(prompted, self.part(prompted, data, part))
+
+    def thresholds(
+        self,
+        kind: str,
+        task: str,
+        seed: int | str,
+        positions: str = "prompt",
+        stack: str = "encoder",
+    ) -> BaselineActivation:
+        """Baseline activations on the first N_THRESHOLD training examples."""
+        key = kind, task, seed, positions, stack
+        if key not in self._thresholds:
+            model = self.prompts.prompted(kind, task, seed)
+            records = self.prompts.split(model, task, "train").records[: self.scale.n_threshold]
+            found = baseline_activation(_stack_of(model, stack), records, positions=positions)
+            self._thresholds[key] = found
+        return self._thresholds[key]
+
+    def scores(
+        self,
+        kind: str,
+        task: str,
+        seed: int | str,
+        *,
+        on: str | None = None,
+        part: str = "ranking",
+        source: str = "clean-train",
+        positions: str = "prompt",
+        stack: str = "encoder",
+    ) -> NeuronScores:
+        """Scores of the neurons behind one soft prompt.
+
+        on          data to score on: the task itself, or its adversarial set
+        part        one of PARTS
+        source      of the thresholds: "clean-train", or "own", the data that is scored
+        positions   one of `activations.POSITIONS`
+        stack       "encoder", or of T5 also "decoder", which has one position
+        """
+        model = self.prompts.prompted(kind, task, seed)
+        split = self.part(model, on or task, part)
+        name = f"{on or task}-{part}"
+        return self._scored(kind, task, seed, split, name, source, positions, stack)
+
+    def sample_scores(self, kind: str, task: str, seed: int | str, draw: int) -> NeuronScores:
+        """Scores on a random sample of the ranking half, of the size of the adversarial set.
+
+        With as many examples of each class: what few examples alone do to a ranking.
+
+            raises   BadInput if the task has no adversarial set
+        """
+        if (adversarial := adversarial_task(task)) is None:
+            raise BadInput(f"{task} has no adversarial set to draw samples like.")
+        model = self.prompts.prompted(kind, task, seed)
+        like, ranking = self.part(model, adversarial, "all"), self.part(model, task, "ranking")
+        sample = samples_like(like, ranking, n_draws=draw + 1)[draw]
+        name = f"{task}-sample{draw}"
+        return self._scored(kind, task, seed, sample, name, "clean-train", "prompt", "encoder")
+
+    def predictivity(self, kind: str, task: str, *, balanced: bool = False, **which) -> Tensor:
+        """Pred(l, f): at the best prompt position of each seed, mean over seeds, [layer, neuron].
+
+        balanced   by balanced accuracy
+        which      `on`, `part`, `source`, `positions` and `stack` of `scores`
+        """
+        field = "balanced" if balanced else "predictivity"
+        return aggregate_scores(getattr(scores, field) for scores in self._all(kind, task, which))
+
+    def null(self, kind: str, task: str, *, balanced: bool = False, **which) -> Tensor:
+        """The same for permuted labels: mean over seeds, [permutation, layer, neuron]."""
+        field = "null_balanced" if balanced else "null"
+        return aggregate_scores(getattr(scores, field) for scores in self._all(kind, task, which))
+
+    def _all(self, kind: str, task: str, which: dict) -> Iterable[NeuronScores]:
+        return (self.scores(kind, task, seed, **which) for seed in self.scale.seeds)
+
+    def _scored(
+        self,
+        kind: str,
+        task: str,
+        seed: int | str,
+        split: Split,
+        name: str,
+        source: str,
+        positions: str,
+        stack: str,
+    ) -> NeuronScores:
+        made_of = (
+            self.prompts.key(kind, task, seed),
+            source,
+            positions,
+            stack,
+            split_digest(split),
+        )
+        made_of += (self.scale.n_threshold, self.scale.n_permutations)
+        digest = hashlib.sha256(repr(made_of).encode()).hexdigest()[:8]
+        path = self.folder / f"{kind}-{task}-s{seed}-{name}-{digest}.safetensors"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):  # another notebook may want the same
+            if path.exists():
+                return load_scores(path)[0]
+            model = _stack_of(self.prompts.prompted(kind, task, seed), stack)
+            if source == OWN:
+                least = baseline_activation(model, split.records, positions=positions, source=OWN)
+            else:
+                least = self.thresholds(kind, task, seed, positions, stack)
+            n_permutations = self.scale.n_permutations
+            counts = count_firings(model, split, least, n_permutations=n_permutations)
+            record = {"kind": kind, "task": task, "seed": seed, "data": name, "stack": stack}
+            save_scores(path, neuron_scores(counts), record)
+        return load_scores(path)[0]
+
+
+def split_digest(split: Split) -> str:
+    """Of the tokens and labels of a split, in their order."""
+    digest = hashlib.sha256(repr(split.labels.tolist()).encode())
+    for record in split.records:
+        digest.update(b"/" + record.ids.tobytes())
+    return digest.hexdigest()
+
+
+def _stack_of(prompted: Prompted, stack: str) -> nn.Module:
+    check_choice("stack", stack, STACKS)
+    return prompted if stack == "encoder" else DecoderNeurons(prompted)
