@@ -43,6 +43,19 @@ def test_the_baseline_activation_is_the_mean_of_each_neuron_at_each_prompt_posit
     assert (found.n, found.source, found.positions) == (37, "clean-train", "prompt")
 
 
+def test_b7_the_baseline_activation_is_of_every_record_it_is_given_and_of_no_other():
+    """Of one after the other, the first and the last included: leaving any out changes the mean."""
+    model, records = SmallModel(), some_split(23, seed=4).records
+    whole = baseline_activation(model, records)
+    each = [activations_of(model, record)[:, :5] for record in records]
+    for left_out in range(23):
+        kept = [number for number in range(23) if number != left_out]
+        fewer = baseline_activation(model, [records[number] for number in kept])
+        assert fewer.n == 22 and whole.n == 23
+        difference = 23 * whole.mean.double() - 22 * fewer.mean.double()
+        assert_close(difference.float(), each[left_out], atol=2e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_streaming_counts_equal_the_naive_loop_exactly(n_classes):
     model = SmallModel(n_classes=n_classes)
@@ -164,7 +177,7 @@ def test_a_neuron_at_its_threshold_does_not_fire():
     assert counts.fired[:, 1, :, 2].sum() > 0
 
 
-def test_without_the_mask_position_the_first_is_left_out():
+def test_p5_without_the_mask_position_the_first_is_left_out():
     model, split = SmallModel(), some_split()
     counts = count_firings(model, split, baseline_activation(model, split.records))
     others = counts.without_mask_position()

@@ -103,6 +103,46 @@ def test_padding_does_not_count(kind, roberta, tiny_t5):
     assert_close(together, alone, atol=1e-5, rtol=1e-4)
 
 
+def test_b17_p4_padding_is_not_read_while_a_prompt_is_tuned_either(tiny_t5):
+    """In training mode, logits and the losses over two words and over the vocabulary."""
+    prompted = build_prompted(str(tiny_t5), "mini_films", n_prompt=5).train()
+    for module in prompted.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        if isinstance(getattr(module, "dropout", None), float):  # of attention
+            module.dropout = 0.0
+    lengths = [len(record.ids) for record in prompted.encode(TEXTS)]
+    assert len(set(lengths)) == 3  # two of them are padded
+    together = rows_of(prompted, TEXTS)
+    for compute in (prompted.logits, prompted.vocabulary_logits):
+        alone = torch.cat([compute(rows_of(prompted, [text])) for text in TEXTS])
+        assert_close(compute(together), alone, atol=1e-5, rtol=1e-4)
+    read = together._replace(attention_mask=torch.ones_like(together.attention_mask))
+    assert (prompted.logits(read) - prompted.logits(together))[1].abs().max() > 1e-4
+
+
+def test_b18_the_last_incomplete_batch_is_evaluated_too(roberta, monkeypatch):
+    """Eleven texts in batches of at most four: each counts, in validation and in the test."""
+    from datasets import Dataset
+
+    from mvp_skill import prediction
+    from mvp_skill.evaluation import Split, clean_accuracy
+
+    texts = [" ".join(["good"] * n) for n in range(1, 12)]
+    records = roberta.encode(texts)
+    answers = torch.cat([roberta.logits(roberta.collate([r])) for r in records]).argmax(dim=1)
+    budget = 4 * (7 + records[-1].length)
+    monkeypatch.setitem(prediction.EVALUATION_TOKENS, "cpu", budget)
+    assert clean_accuracy(roberta, Split(records, answers)) == 1
+    for number in range(11):
+        labels = answers.clone()
+        labels[number] = 1 - labels[number]
+        assert clean_accuracy(roberta, Split(records, labels)) == pytest.approx(10 / 11)
+    answers[0] = 1 - answers[0]  # the shortest text, so in the last batch
+    rows = Dataset.from_dict({"texts": [[text] for text in texts], "label": answers.tolist()})
+    assert evaluate(roberta, rows) == pytest.approx(10 / 11)
+
+
 def test_embedding_dropout_is_off_and_that_of_the_layers_on(roberta):
     rows = rows_of(roberta, TEXTS)
     roberta.train()
@@ -112,7 +152,7 @@ def test_embedding_dropout_is_off_and_that_of_the_layers_on(roberta):
     assert not torch.equal(roberta.logits(rows), roberta.logits(rows))
 
 
-def test_t5_reads_the_first_decoder_step(tiny_t5):
+def test_p15_t5_reads_the_first_decoder_step(tiny_t5):
     """The first step of the library's own generation, with the prompt as encoder embeddings."""
     prompted = build_prompted(str(tiny_t5), "mini_films", n_prompt=5, seed=1)
     rows = rows_of(prompted, TEXTS)

@@ -94,6 +94,19 @@ def test_b3_mnli_prompts_have_the_classes_that_they_were_tuned_with(tmp_path):
     assert su.epoch is None and su.steps is None and su.n_train is None
 
 
+def test_p7_the_prompts_of_su_are_no_seed_among_others(tmp_path):
+    """They differ from the four in more than their seed, so they are told apart by their source."""
+    for folder in ("seed_su/SST2PromptRoberta", "seed_33/SST2PromptRoberta"):
+        released(tmp_path / "released", folder)
+    table = convert_folder(tmp_path / "released", tmp_path / "prompts")
+    found = {
+        prompt.facts.source: prompt.facts for prompt in load_soft_prompts(tmp_path / "prompts")
+    }
+    assert (found["su"].seed, found["ackermann"].seed) == (None, 33)
+    assert found["su"].name != found["ackermann"].name and len(table) == 2
+    assert table.set_index("source")["seed"].isna().to_dict() == {"su": True, "ackermann": False}
+
+
 @pytest.mark.parametrize("task", ["ethicsdeontology", "ethicsjustice"])
 def test_b19_released_ethics_prompts_keep_the_mistyped_token_897(tmp_path, task):
     facts = read_released(released(tmp_path, f"seed_33/{task}PromptRoberta")).facts

@@ -23,7 +23,7 @@ def some_pred(n_layers=3, n_neurons=211, seed=0, n_values=40):
     return 0.5 + torch.randint(n_values, (n_layers, n_neurons), generator=generator) / 100
 
 
-def test_the_number_per_layer_is_rounded_down_as_in_the_paper():
+def test_p11_the_number_per_layer_is_rounded_down_as_in_the_paper():
     assert [n_selected(3072, rate / 100) for rate in RATES] == [
         *(0, 30, 92, 153, 215, 276, 337, 399, 460)
     ]

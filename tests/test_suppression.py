@@ -105,7 +105,7 @@ def test_the_input_of_a_real_output_projection_is_what_the_non_linearity_gives(m
     ("positions", "inside"),
     [("all", slice(None)), ("prompt", slice(0, 5)), ("text", slice(5, None))],
 )
-def test_zero_equals_a_loop_over_positions_and_neurons(positions, inside):
+def test_p13_zero_equals_a_loop_over_positions_and_neurons(positions, inside):
     model, neurons = SmallModel(), some_neurons()
     rows = some_rows(model)
     expected = []
