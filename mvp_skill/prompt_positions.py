@@ -8,7 +8,13 @@ import torch
 from torch import Tensor
 
 from mvp_skill.neuron_counts import FiringCounts
-from mvp_skill.neurons import balanced_neuron_accuracy, predictivity
+from mvp_skill.neurons import (
+    balanced_neuron_accuracy,
+    best_prompt,
+    neuron_accuracy,
+    predictivity,
+)
+from mvp_skill.skill_neurons import skill_neurons
 
 
 def share_by_position(prompt: Tensor, selected: Tensor, n_prompt: int) -> Tensor:
@@ -36,3 +42,22 @@ def mean_by_position(counts: FiringCounts, selected: Tensor) -> Tensor:
     """
     found = predictivity(balanced_neuron_accuracy(counts))  # [layer, prompt, neuron]
     return found.movedim(1, 0)[:, selected].mean(dim=1)  # [prompt]
+
+
+def without_position_0(counts: FiringCounts, fraction: float) -> dict[str, float]:
+    """What the neurons of a model tell without prompt position 0, as a row of a table.
+
+    fraction   of all neurons of the model: its top
+    returns    the best predictivity with and without it, and the share of the top neurons that are
+               among the top without it, too
+    raises     BadInput if there is no other position
+    """
+    both = [best_prompt(neuron_accuracy(c)) for c in (counts, counts.without_mask_position())]
+    tops = [skill_neurons(best.predictivity, fraction, per="model") for best in both]
+    best, other = (found.predictivity.max().item() for found in both)
+    shared = (tops[0] & tops[1]).sum().item() / tops[0].sum().item()
+    return {
+        "best neuron, all positions": best,
+        "without position 0": other,
+        "top neurons in both": shared,
+    }

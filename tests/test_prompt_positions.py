@@ -4,7 +4,12 @@ import pytest
 import torch
 from neuron_cases import counted, random_fired
 
-from mvp_skill.prompt_positions import best_by_position, mean_by_position, share_by_position
+from mvp_skill.prompt_positions import (
+    best_by_position,
+    mean_by_position,
+    share_by_position,
+    without_position_0,
+)
 
 
 def test_shares_are_counted_among_the_selected():
@@ -42,3 +47,15 @@ def test_means_over_selected_neurons_equal_a_loop():
             recalls = (says[labels == 1].double().mean(), 1 - says[labels == 0].double().mean())
             values.append(max(sum(recalls) / 2, 1 - sum(recalls) / 2).item())
         assert found[position].item() == pytest.approx(sum(values) / 2)
+
+
+def test_p5_what_is_told_at_the_mask_only_is_gone_without_it():
+    labels = torch.arange(53) % 2
+    fired = random_fired()
+    fired[:, 1, 0, 3] = labels.bool()
+    fired[:, 0, 2, 1] = labels.bool()
+    fired[0, 0, 2, 1] = ~labels.bool()[0]
+    found = without_position_0(counted(fired, labels), fraction=2 / 21)
+    assert found["best neuron, all positions"] == 1
+    assert found["without position 0"] == pytest.approx(52 / 53)
+    assert found["top neurons in both"] == 0.5
