@@ -20,6 +20,7 @@ from torch import Tensor
 
 from mvp_skill.best_neurons import FEWEST_PERMUTATIONS
 from mvp_skill.errors import BadInput
+from mvp_skill.learnt import has_learnt
 from mvp_skill.neuron_samples import sample_predictivities
 from mvp_skill.neuron_statistics import precision_curve, rank_correlations_of_layers, skill_auc
 from mvp_skill.neuron_studies import OWN, NeuronStudy
@@ -137,6 +138,28 @@ def carried_over(neurons: NeuronStudy, kind: str, task: str, n_control: int = 20
             (clean.predictivity, there.predictivity, own.predictivity, there.null, control)
         )
     return Carried(*map(torch.stack, zip(*columns, strict=True)), there.n)
+
+
+def accuracies(neurons: NeuronStudy, kind: str, task: str) -> dict[str, float | int | str | bool]:
+    """A row on the model itself: what its soft prompts reach on clean and on adversarial text.
+
+    returns   kind, task; clean (on the measuring half) and adversarial, mean over seeds, with
+              their n_clean and n_adversarial and constant guesses; learnt
+    """
+    prompts, row = neurons.prompts, {"kind": kind, "task": task}
+    for name, data, part in (
+        ("clean", task, "measuring"),
+        ("adversarial", adversarial_task(task), "all"),
+    ):
+        right = []
+        for seed in neurons.scale.seeds:
+            model = prompts.prompted(kind, task, seed)
+            right.append(neurons.right(model, data, part))
+        labels = neurons.part(model, data, part).labels
+        row |= {name: torch.stack(right).double().mean().item(), f"n_{name}": len(labels)}
+        row |= {f"guess_{name}": (labels.bincount().max() / len(labels)).item()}
+    learnt = has_learnt(row["clean"], row["n_clean"], row["guess_clean"])
+    return row | {"learnt": learnt}
 
 
 def compared(found: Carried, statistic: Statistic) -> Compared:
