@@ -15,6 +15,7 @@ from torch import Tensor
 from mvp_skill.checks import check_table
 from mvp_skill.kind_legends import KIND_COLOURS, KIND_NAMES
 from mvp_skill.plots import CHANCE_COLOUR
+from mvp_skill.prompt_similarity import PAIRS
 from mvp_skill.prompt_transfer_plots import OTHER_TYPE, colour_by_type, type_legend
 from mvp_skill.type_legends import TYPE_COLOURS, type_of
 
@@ -39,7 +40,7 @@ def predictivity_boxes(
         rows    of one kind: task, acc, majority_rate
     """
     check_table(rows, "task", "acc", "majority_rate")
-    ax = plt.subplots(figsize=(1.6 + 0.95 * len(preds), 4.2))[1] if ax is None else ax
+    ax = plt.subplots(figsize=(max(7.0, 2.6 + 0.95 * len(preds)), 4.2))[1] if ax is None else ax
     places = np.arange(len(preds))
     for values, at, look in (
         (preds, places - 0.19, {"facecolor": "white"}),
@@ -180,10 +181,36 @@ def position_lines(frame: "DataFrame", ax: Axes | None = None) -> Axes:
         styles[kind] += 1
         look = {"color": KIND_COLOURS[kind], "ls": style, "marker": ".", "label": series}
         ax.plot(rows["position"], rows["predictivity"], **look)
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_xlabel("prompt position")
     ax.set_ylabel("predictivity (balanced)")
     ax.set_ylim(0.45, 1)
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return ax
+
+
+def pair_dots(frame: "DataFrame", ax: Axes | None = None) -> Axes:
+    """Rank correlation of every two soft prompts: kinds of pairs across, a dot each, means as bars.
+
+    frame   a row per pair of soft prompts: kind, pair (one of PAIRS), rho
+    """
+    check_table(frame, "kind", "pair", "rho")
+    ax = plt.subplots(figsize=(6.8, 3.8))[1] if ax is None else ax
+    kinds, there = list(dict.fromkeys(frame["kind"])), set(frame["pair"])
+    pairs = [pair for pair in PAIRS if pair in there]
+    generator = np.random.default_rng(0)  # spreads the dots; the same picture each time
+    for (kind, pair), rows in frame.groupby(["kind", "pair"], sort=False):
+        at = pairs.index(pair) + (kinds.index(kind) - (len(kinds) - 1) / 2) * 0.36
+        spread = at + generator.uniform(-0.1, 0.1, len(rows))
+        ax.plot(spread, rows["rho"], ".", color=KIND_COLOURS[kind], alpha=0.6, ls="none")
+        ax.hlines(rows["rho"].mean(), at - 0.15, at + 0.15, color="black", lw=2, zorder=3)
+    ax.set_xticks(range(len(pairs)), pairs)
+    ax.set_xlim(-0.5, len(pairs) - 0.5)
+    ax.axhline(0, color="black", lw=0.8)
+    ax.grid(axis="x", visible=False)
+    ax.set_ylabel("Spearman's rho of two soft prompts")
+    handles = [Patch(color=KIND_COLOURS[kind], label=KIND_NAMES[kind]) for kind in kinds]
+    ax.legend(handles=handles, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return ax
 
 

@@ -81,3 +81,18 @@ def test_lines_of_a_kind_share_its_colour_and_differ_in_style():
     assert a.get_color() == b.get_color() != c.get_color()
     assert a.get_linestyle() != b.get_linestyle()
     assert list(c.get_ydata()) == [0.5, 0.6, 0.7]
+
+
+def test_every_pair_is_a_dot_and_every_mean_a_bar():
+    rows = [
+        {"kind": kind, "pair": pair, "rho": value}
+        for kind, shift in (("roberta", 0.0), ("t5", 0.1))
+        for pair, values in (("same task", (0.5, 0.7)), ("other type", (0.1, 0.2, 0.3)))
+        for value in [v + shift for v in values]
+    ]
+    ax = neuron_plots.pair_dots(pandas.DataFrame(rows))
+    dots = [line.get_ydata().tolist() for line in ax.lines if line.get_marker() == "."]
+    assert dots == [[0.5, 0.7], [0.1, 0.2, 0.3], [0.6, pytest.approx(0.8)], [0.2, *dots[3][1:]]]
+    means = sorted(bar.get_segments()[0][0][1] for bar in ax.collections)
+    assert means == pytest.approx([0.2, 0.3, 0.6, 0.7])
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["same task", "other type"]
