@@ -40,7 +40,8 @@ def precision_panels(found: Panels, fractions: list[float]) -> Figure:
     """Share of the top neurons found again, over how many are taken: a panel per kind and task.
 
     Adversarial data as a line with an error bar over seeds (standard deviation), clean samples and
-    permuted labels as bands from the smallest to the largest draw, chance as a dashed line.
+    permuted labels as bands from the smallest to the largest draw; dashed, what rankings with
+    nothing in common would share.
 
         found       statistics `precisions` [..., fraction]
     """
@@ -95,7 +96,7 @@ def auc_points(frame: "DataFrame", ax: Axes | None = None) -> Axes:
     """
     check_table(frame, "kind", "task", "auc", "sd", "own", "null_low", "control_low")
     tasks, kinds = list(dict.fromkeys(frame["task"])), list(dict.fromkeys(frame["kind"]))
-    ax = plt.subplots(figsize=(2.2 + 1.7 * len(tasks), 3.8))[1] if ax is None else ax
+    ax = plt.subplots(figsize=(4.2 + 1.7 * len(tasks), 3.8))[1] if ax is None else ax
     for row in frame.itertuples():
         at = tasks.index(row.task) + (kinds.index(row.kind) - (len(kinds) - 1) / 2) * 0.3
         first = row.task == tasks[0]
@@ -136,7 +137,7 @@ def _curves(found: Panels, x: np.ndarray, across: str, up: str, diagonal: bool) 
         look = {"color": KIND_COLOURS[kind], "marker": KIND_MARKERS[kind], "ms": 4}
         ax.errorbar(x, one.mean.numpy(), sd, capsize=2, label="adversarial data", **look)
         level = x / 100 if diagonal else 0 * x
-        ax.plot(x, level, ls="--", lw=1.2, color="black", label="chance")
+        ax.plot(x, level, ls="--", lw=1.2, color="black", label="nothing in common")
     figure.supxlabel(across)
     figure.supylabel(up)
     return _with_legend(figure, ncols=4)

@@ -55,7 +55,7 @@ def test_p5_what_is_told_at_the_mask_only_is_gone_without_it():
     fired[:, 1, 0, 3] = labels.bool()
     fired[:, 0, 2, 1] = labels.bool()
     fired[0, 0, 2, 1] = ~labels.bool()[0]
-    found = without_position_0(counted(fired, labels), fraction=2 / 21)
+    found = without_position_0(counted(fired, labels), fraction=0.1)
     assert found["best neuron, all positions"] == 1
     assert found["without position 0"] == pytest.approx(52 / 53)
     assert found["top neurons in both"] == 0.5
