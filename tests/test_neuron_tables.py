@@ -1,0 +1,89 @@
+"""Tables of a study's neurons, against what they are made of."""
+
+import pytest
+import torch
+from prompt_study_cases import tiny_study
+from scipy.stats import spearmanr
+
+from mvp_skill.neuron_studies import NeuronStudy
+from mvp_skill.neuron_tables import (
+    agreement_of_halves,
+    existence_rows,
+    mean_of,
+    pairs_of,
+    scores_of,
+    task_pairs,
+)
+
+
+@pytest.fixture(scope="module")
+def study(tiny_backbone, tmp_path_factory):
+    neurons = NeuronStudy(tiny_study(tmp_path_factory.mktemp("tables"), tiny_backbone))
+    return neurons, *(scores_of(neurons, part) for part in ("ranking", "measuring"))
+
+
+def rho(a, b):
+    layers = [spearmanr(x, y).statistic for x, y in zip(a, b, strict=True)]
+    return pytest.approx(sum(layers) / len(layers))
+
+
+def test_b6_rows_are_of_the_half_that_neurons_were_not_chosen_on(study):
+    neurons, ranked, measured = study
+    rows = existence_rows(neurons, ranked, measured, fraction=0.1)
+    assert list(rows["task"]) == ["mini_films", "mini_restaurants"]
+    films = rows.iloc[0]
+    key = ("roberta", "mini_films")
+    ranking, measuring = (mean_of(half[key]) for half in (ranked, measured))
+    assert films["ranked"] == ranking.max().item()
+    assert films["measured"] == measuring[films["layer"], films["neuron"]].item()
+    assert films["n"] == int(measured[key][0].n.sum()) == 15
+    assert films["null_max"] == mean_of(measured[key], "null").max().item()
+    accs = []
+    for seed in (0, 1):
+        model = neurons.prompts.prompted("roberta", "mini_films", seed)
+        accs.append(neurons.right(model, "mini_films", "measuring").double().mean().item())
+    assert films["acc"] == pytest.approx(sum(accs) / 2)
+
+
+def test_b8_balanced_rows_do_not_reward_the_commoner_class(study):
+    neurons, ranked, measured = study
+    plain = existence_rows(neurons, ranked, measured)
+    balanced = existence_rows(neurons, ranked, measured, balanced=True)
+    key = ("roberta", "mini_films")
+    assert balanced["ranked"][0] == mean_of(ranked[key], "balanced").max().item()
+    assert (plain["n_constant"] == balanced["n_constant"]).all()
+    assert (plain["majority_rate"] >= 0.5).all()
+
+
+def test_pairs_are_of_all_prompts_and_say_what_they_share(study):
+    _, ranked, _ = study
+    frame = pairs_of(ranked, "roberta")
+    assert len(frame) == 6  # two tasks, two seeds
+    row = frame[(frame["first"] == "mini_films-0") & (frame["second"] == "mini_restaurants-1")]
+    films, restaurants = (ranked["roberta", t] for t in ("mini_films", "mini_restaurants"))
+    assert row["rho"].item() == rho(films[0].predictivity, restaurants[1].predictivity)
+    assert row["pair"].item() == "same type" and not row["same_seed"].item()
+    assert (frame["pair"] == "same task").sum() == 2
+    assert pairs_of(ranked, "t5").empty
+
+
+def test_tasks_are_compared_by_their_mean_over_seeds(study):
+    _, ranked, _ = study
+    (row,) = task_pairs(ranked, "roberta", "balanced").to_dict("records")
+    assert (row["first"], row["second"]) == ("mini_films", "mini_restaurants")
+    means = [mean_of(found, "balanced") for found in ranked.values()]
+    assert row["rho"] == rho(*means)
+
+
+def test_halves_agree_as_far_as_their_scores_do(study):
+    _, ranked, measured = study
+    films = agreement_of_halves(ranked, measured).iloc[0]
+    key = ("roberta", "mini_films")
+    both = [
+        spearmanr(a.predictivity[layer], b.predictivity[layer]).statistic
+        for a, b in zip(ranked[key], measured[key], strict=True)
+        for layer in range(len(a.predictivity))
+    ]
+    assert films["rho"] == pytest.approx(sum(both) / len(both))
+    same = agreement_of_halves(ranked, ranked)
+    assert torch.allclose(torch.tensor(same["rho"].to_numpy()), torch.ones(2).double())
