@@ -32,7 +32,8 @@ from mvp_skill.right_tables import as_text, stored_rows
 from mvp_skill.seeding import derived_seed
 from mvp_skill.suppression import patching
 from mvp_skill.suppression_studies import Selection, selections
-from mvp_skill.tasks import task_named
+from mvp_skill.task_types import adversarial_task
+from mvp_skill.tasks import ADVERSARIAL, task_named
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -50,6 +51,15 @@ class Patched(NamedTuple):
     data: str
     """An adversarial set of the task."""
     donor: str = "own original"
+
+
+def sets_of(tasks: Iterable[str]) -> dict[str, str]:
+    """Task to its adversarial set, of the tasks that have one; BadInput if none has."""
+    found = {task: name for task in tasks if (name := adversarial_task(task))}
+    if not found:
+        with_one = ", ".join(sorted(task.clean for task in ADVERSARIAL.values()))
+        raise BadInput(f"None of TASKS has an adversarial set; give one of {with_one}.")
+    return found
 
 
 def originals(data: str, texts: Sequence[Sequence[str]]) -> list[tuple[str, ...]] | None:
@@ -185,8 +195,8 @@ class PatchingStudy:
 def _plain(
     prompted: nn.Module, cell: Patched, split: Split, clean: Split | None
 ) -> list[dict[str, Any]]:
-    """The texts as they are: once for each soft prompt, not again for other examples' states."""
-    if cell.donor in ("same class", "other class"):
+    """The texts as they are: once for each soft prompt, not again for other donors."""
+    if cell.donor != "own original" and clean is not None:
         return []
     read = {"none": split} if clean is None else {"none": split, "clean": clean}
     rights = {

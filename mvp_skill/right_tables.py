@@ -3,6 +3,7 @@
     rows = stored_rows(path, make)                          # made once, read ever after
     seed_shares(rows[rows["which"] == "skill"])             # [seed, example], for paired gains
     over_seeds(rows, ["kind", "data", "which", "rate"])     # mean and SEM, for curves
+    gain_over(random, skill)                                # what the one has more, with interval
 
 Accuracies alone would do for curves, but to compare two runs example by example one needs both.
 """
@@ -18,6 +19,7 @@ from torch import Tensor
 from mvp_skill.checks import check_table
 from mvp_skill.errors import BadInput
 from mvp_skill.files import write_atomically
+from mvp_skill.gains import Gain, paired_gain
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -84,3 +86,19 @@ def over_seeds(rows: "DataFrame", by: Sequence[str]) -> "DataFrame":
         n=("n", "min"),
     )
     return found.reset_index()
+
+
+def gain_over(
+    first: "DataFrame", second: "DataFrame", by: Sequence[str] = ("data",)
+) -> Gain | None:
+    """How much more often the first rows are right than the second, on the same examples.
+
+    first, second   rows of one kind of backbone; draws and seeds need not be as many
+    by              columns whose values are settings, each of which counts alike
+    returns         `paired_gain` over the settings that both have; None if there is none
+    """
+    ours, theirs = (dict(tuple(rows.groupby(list(by), sort=False))) for rows in (first, second))
+    pairs = [
+        (seed_shares(ours[name]), seed_shares(theirs[name])) for name in ours if name in theirs
+    ]
+    return paired_gain(pairs) if pairs else None

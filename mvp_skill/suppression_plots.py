@@ -18,15 +18,18 @@ from mvp_skill.plots import CHANCE_COLOUR
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-LINES = {"skill": "-", "random": "--"}
-LEVELS = {"clean": ":", "all": "-."}
+LINES = {"skill": "-", "cross": ":", "random": "--"}
+"""`cross` are skill neurons that were ranked on other data than they are suppressed on."""
+LINE_NAMES = {"skill": "skill", "cross": "skill, other data", "random": "random"}
+LEVELS = {"clean": (0, (1, 1)), "all": "-."}
 """Accuracies that do not depend on a rate: of the clean originals, with all neurons patched."""
 LEVEL_NAMES = {"clean": "clean originals", "all": "all neurons patched"}
 N_COLUMNS = 4
 
 
 def rate_curves(points: "DataFrame", ax: Axes | None = None, guess: float | None = None) -> Axes:
-    """Accuracy over the rate: skill neurons solid, random ones dashed, a colour per kind.
+    """Accuracy over the rate: skill neurons solid, random ones dashed, a colour per kind of
+    backbone.
 
     points   rows of `right_tables.over_seeds` of one data set: kind, which, rate, mean, sem. The
              row "none" begins both curves; "clean" and "all" are drawn as levels
@@ -107,7 +110,7 @@ def _handles(points: "DataFrame") -> list[Line2D]:
         if which in there
     ]
     labels = [
-        f"{KIND_NAMES[kind]}, {which} neurons"
+        f"{KIND_NAMES[kind]}, {LINE_NAMES[which]}"
         for kind in KIND_NAMES
         if kind in set(points["kind"])
         for which in LINES

@@ -17,10 +17,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from mvp_skill.activations import observe
 from mvp_skill.checks import check_choice, check_count
+from mvp_skill.conditions import numbers_of
 from mvp_skill.errors import BadInput
 from mvp_skill.evaluation import Split, is_right
 from mvp_skill.neuron_studies import NeuronStudy, split_digest
@@ -69,6 +73,11 @@ class Curve(NamedTuple):
     how: str = "zero"
     positions: str = "all"
     """As in `suppression`."""
+
+
+def rates_of(given: str | Sequence[int]) -> tuple[int, ...]:
+    """Rates in per cent, with commas between; in order, and with 0, where curves begin."""
+    return tuple(sorted({0, *(numbers_of(given, "RATES") or ())}))
 
 
 def selections(pred: Tensor, rates: Sequence[float], n_draws: int, seed: int) -> list[Selection]:
@@ -124,6 +133,11 @@ class SuppressionStudy:
         seed: int = 0,
     ):
         check_count("N_DRAWS", n_draws, 0)
+        if n_draws and not 0 <= max(rates) <= 50:
+            raise BadInput(
+                f"RATES goes up to {max(rates)} per cent, but as many random neurons are drawn "
+                "beside the skill neurons; give 50 at most."
+            )
         if n_measured is not None:
             check_count("N_MEASURED", n_measured, 1)
         self.neurons, self.rates, self.n_draws = neurons, tuple(rates), n_draws
@@ -148,6 +162,24 @@ class SuppressionStudy:
                 else self.neurons.scores(kind, task, seed, on=on).predictivity
             )
         return self._pred[kind, task, on, seed]
+
+    def activity(self, curve: Curve) -> tuple[Tensor, Tensor]:
+        """Which neurons are ever above 0 at the prompt, and how large they are on average.
+
+        What zero takes away: little from a neuron that says 0 anyway.
+
+            returns   bool [layer, neuron]; mean absolute activation [layer, neuron]
+        """
+        model = self.neurons.prompts.prompted(curve.kind, curve.task, curve.seed)
+        records, pred = self.measured(curve).records, self.predictivity(curve)
+        ever, size = torch.zeros_like(pred, dtype=torch.bool), torch.zeros_like(pred)
+
+        def see(layer: int, activation: Tensor, batch: np.ndarray) -> None:
+            ever[layer] |= (activation > 0).flatten(0, 1).any(dim=0).cpu()
+            size[layer] += activation.abs().mean(dim=1).sum(dim=0).cpu() / len(records)
+
+        observe(model, records, see)
+        return ever, size
 
     def rows(self, curves: Iterable[Curve]) -> "DataFrame":
         """All runs of the curves; what is not stored is measured now, with the time left."""

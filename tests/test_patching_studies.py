@@ -11,7 +11,7 @@ from mvp_skill.files import write_atomically
 from mvp_skill.mini.adversarial_sets import write_set
 from mvp_skill.neuron_studies import NeuronStudy
 from mvp_skill.patched_pairs import each_patched_logits, patched_logits
-from mvp_skill.patching_studies import Patched, PatchingStudy, originals, other_examples
+from mvp_skill.patching_studies import Patched, PatchingStudy, originals, other_examples, sets_of
 from mvp_skill.prediction import predict_records
 from mvp_skill.right_tables import as_text
 from mvp_skill.skill_neurons import skill_neurons
@@ -135,3 +135,10 @@ def test_a_changed_set_is_another_file(neurons):
         assert PatchingStudy(neurons, (10,))._path(cell) != before
     finally:
         write_atomically(path, content)
+
+
+def test_sets_of_tasks():
+    found = sets_of(["mini_acts", "mini_films", "sst2"])
+    assert found == {"mini_films": "mini_adv_films", "sst2": "adv_sst2"}
+    with pytest.raises(BadInput, match="mini_duplicates"):
+        sets_of(["mini_acts"])

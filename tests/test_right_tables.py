@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from mvp_skill.errors import BadInput
-from mvp_skill.right_tables import as_array, as_text, over_seeds, seed_shares, stored_rows
+from mvp_skill.right_tables import (
+    as_array,
+    as_text,
+    gain_over,
+    over_seeds,
+    seed_shares,
+    stored_rows,
+)
 
 ROWS = pandas.DataFrame(
     [
@@ -59,3 +66,21 @@ def test_nothing_is_left_of_rows_that_could_not_be_made(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         stored_rows(tmp_path / "a.csv", fail)
     assert not list(tmp_path.glob("*.csv"))
+
+
+def test_a_gain_pairs_the_examples_of_each_setting():
+    first = pandas.concat([ROWS.assign(data="a"), ROWS.assign(data="b"), ROWS.assign(data="c")])
+    second = pandas.DataFrame(
+        [
+            {"data": "b", "seed": 0, "right": "11010"},  # as `first` but for two examples
+            {"data": "a", "seed": 0, "right": "01100"},
+        ]
+    )
+    gain = gain_over(first, second)
+    shares = np.array([1, 0.75, 0.5, 0.5, 0])
+    means = [(shares - [0, 1, 1, 0, 0]).mean(), (shares - [1, 1, 0, 1, 0]).mean()]
+    assert gain.mean == pytest.approx(np.mean(means))
+    assert (gain.n, gain.n_seeds) == (10, 1) and gain.low < gain.mean < gain.high
+    assert gain_over(first, second.iloc[:0]) is None
+    with pytest.raises(BadInput, match="same examples"):
+        gain_over(first, second.assign(right="01"))

@@ -65,7 +65,7 @@ def test_there_is_a_panel_for_each_data_set(n):
     assert shown == names
     (legend,) = figure.legends
     said = [text.get_text() for text in legend.get_texts()]
-    assert said[:2] == ["RoBERTa, skill neurons", "RoBERTa, random neurons"]
+    assert said[:2] == ["RoBERTa, skill", "RoBERTa, random"]
     assert said[-2:] == ["all neurons patched", "constant guess"]
 
 

@@ -4,8 +4,9 @@ import itertools
 
 import pytest
 import torch
-from neuron_cases import accuracy_of, planted_model, planted_split
+from neuron_cases import accuracy_of, activations_of, planted_model, planted_split
 from prompt_study_cases import tiny_study
+from torch.testing import assert_close
 
 from mvp_skill import suppression_studies
 from mvp_skill.errors import BadInput
@@ -15,7 +16,13 @@ from mvp_skill.prediction import predict_records
 from mvp_skill.right_tables import as_text
 from mvp_skill.skill_neurons import skill_neurons
 from mvp_skill.suppression import suppression
-from mvp_skill.suppression_studies import Curve, SuppressionStudy, selections, suppressed_right
+from mvp_skill.suppression_studies import (
+    Curve,
+    SuppressionStudy,
+    rates_of,
+    selections,
+    suppressed_right,
+)
 
 RATES = (0, 10, 30)
 
@@ -149,5 +156,24 @@ def test_what_cannot_be_meant_is_refused(neurons):
         SuppressionStudy(neurons, RATES, n_draws=-1)
     with pytest.raises(BadInput, match="N_MEASURED"):
         SuppressionStudy(neurons, RATES, n_measured=0)
+    with pytest.raises(BadInput, match="RATES goes up to 60"):
+        SuppressionStudy(neurons, (0, 60))
     with pytest.raises(BadInput, match="ranking"):
         SuppressionStudy(neurons).rows([Curve("t5", "mini_films", 0, ranking="best")])
+
+
+def test_rates_are_in_order_and_begin_at_0():
+    assert rates_of("5, 1,15") == (0, 1, 5, 15) and rates_of([0, 3, 3]) == (0, 3)
+    with pytest.raises(BadInput, match="RATES"):
+        rates_of("1.5")
+
+
+@pytest.mark.parametrize("kind", ["roberta", "t5"])
+def test_p12_activity_equals_a_loop_over_examples(neurons, kind):
+    study, curve = SuppressionStudy(neurons, n_measured=6), Curve(kind, "mini_films", 0)
+    ever, size = study.activity(curve)
+    model = neurons.prompts.prompted(kind, "mini_films", 0)
+    records = study.measured(curve).records
+    acts = torch.stack([activations_of(model, record)[:, :5] for record in records])
+    assert torch.equal(ever, (acts > 0).any(dim=0).any(dim=1))
+    assert_close(size, acts.abs().mean(dim=(0, 2)), atol=1e-5, rtol=1e-4)
