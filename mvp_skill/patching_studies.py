@@ -132,7 +132,9 @@ class PatchingStudy:
         cells = list(dict.fromkeys(cells))
         paths = {cell: self._path(cell) for cell in cells}
         missing = [cell for cell in cells if not paths[cell].exists()]
-        with tqdm(total=len(missing), unit="cell", desc="patching", disable=not missing) as bar:
+        with tqdm(
+            total=len(missing), unit="cell", desc="patching", mininterval=1, disable=not missing
+        ) as bar:
             found = [
                 stored_rows(paths[cell], partial(self._measure, cell, bar)).assign(**cell._asdict())
                 for cell in cells

@@ -73,7 +73,8 @@ def curve_panels(
     names = list(points[by].unique())
     n_columns = min(len(names), N_COLUMNS)
     n_rows = math.ceil(len(names) / n_columns)
-    size = (max(2.7 * n_columns, 5.4), 2.4 * n_rows + 0.7)
+    side = 2.7 if n_columns == N_COLUMNS else 3.6
+    size = (max(side * n_columns, 6.0), 0.9 * side * n_rows + 0.8)
     figure, axes = plt.subplots(
         n_rows, n_columns, figsize=size, sharex=True, sharey=True, squeeze=False
     )
@@ -83,12 +84,13 @@ def curve_panels(
         ax.tick_params(labelsize=9)
     for ax in axes.flat[len(names) :]:
         ax.set_visible(False)
-        ax.figure.axes[list(axes.flat).index(ax) - n_columns].tick_params(labelbottom=True)
+    for ax in axes.flat[max(0, len(names) - n_columns) : len(names)]:
+        ax.tick_params(labelbottom=True)  # also above an empty place
     for ax in axes[:, 0]:
         ax.set_ylabel("accuracy", fontsize=10)
     figure.supxlabel(xlabel, fontsize=10)
     handles = _handles(points)
-    figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False, fontsize=9)
+    figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
     return figure
 
 
@@ -101,26 +103,21 @@ def _band(ax: Axes, curve: "DataFrame") -> None:
 
 
 def _handles(points: "DataFrame") -> list[Line2D]:
-    there = set(points["which"])
-    handles = [
-        Line2D([], [], color=KIND_COLOURS[kind], marker=KIND_MARKERS[kind], ls=line, ms=4)
+    """What the legend shows: a line for each curve, each level and the guess."""
+    there, kinds = set(points["which"]), set(points["kind"])
+    looks: list[tuple[str, dict]] = [
+        (
+            f"{KIND_NAMES[kind]}, {LINE_NAMES[which]}",
+            {"color": KIND_COLOURS[kind], "marker": KIND_MARKERS[kind], "ls": line, "ms": 4},
+        )
         for kind in KIND_NAMES
-        if kind in set(points["kind"])
         for which, line in LINES.items()
+        if kind in kinds and which in there
+    ]
+    looks += [
+        (LEVEL_NAMES[which], {"color": "black", "ls": line})
+        for which, line in LEVELS.items()
         if which in there
     ]
-    labels = [
-        f"{KIND_NAMES[kind]}, {LINE_NAMES[which]}"
-        for kind in KIND_NAMES
-        if kind in set(points["kind"])
-        for which in LINES
-        if which in there
-    ]
-    handles += [
-        Line2D([], [], color="black", ls=LEVELS[which]) for which in LEVELS if which in there
-    ]
-    labels += [LEVEL_NAMES[which] for which in LEVELS if which in there]
-    handles.append(Line2D([], [], color=CHANCE_COLOUR, ls="--", lw=1))
-    for handle, label in zip(handles, [*labels, "constant guess"], strict=True):
-        handle.set_label(label)
-    return handles
+    looks.append(("constant guess", {"color": CHANCE_COLOUR, "ls": "--", "lw": 1}))
+    return [Line2D([], [], label=label, **look) for label, look in looks]

@@ -189,7 +189,9 @@ class SuppressionStudy:
         paths = {curve: self._path(curve) for curve in curves}
         missing = [curve for curve in curves if not paths[curve].exists()]
         n_texts = sum(self._n_runs() * len(self.measured(curve).records) for curve in missing)
-        with tqdm(total=n_texts, unit="text", desc="suppression", disable=not missing) as bar:
+        with tqdm(
+            total=n_texts, unit="text", desc="suppression", mininterval=1, disable=not missing
+        ) as bar:
             found = [
                 stored_rows(paths[curve], partial(self._measure, curve, bar)).assign(
                     **_named(curve)
