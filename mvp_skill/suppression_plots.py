@@ -74,7 +74,7 @@ def curve_panels(
     n_columns = min(len(names), N_COLUMNS)
     n_rows = math.ceil(len(names) / n_columns)
     side = 2.7 if n_columns == N_COLUMNS else 3.6
-    size = (max(side * n_columns, 6.0), 0.9 * side * n_rows + 0.8)
+    size = (max(side * n_columns, 6.4), 0.9 * side * n_rows + 0.8)
     figure, axes = plt.subplots(
         n_rows, n_columns, figsize=size, sharex=True, sharey=True, squeeze=False
     )
@@ -90,7 +90,9 @@ def curve_panels(
         ax.set_ylabel("accuracy", fontsize=10)
     figure.supxlabel(xlabel, fontsize=10)
     handles = _handles(points)
-    figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
+    n_lines = len(set(LINES) & set(points["which"])) or 1  # a column of the legend per kind
+    look = {"frameon": False, "fontsize": 9, "ncols": math.ceil(len(handles) / n_lines)}
+    figure.legend(handles=handles, loc="outside upper center", **look)
     return figure
 
 
