@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from mvp_skill.checks import check_table
 from mvp_skill.errors import BadInput
@@ -50,6 +51,9 @@ def rate_curves(points: "DataFrame", ax: Axes | None = None, guess: float | None
             for level in of_kind.loc[of_kind["which"] == which, "mean"]:
                 ax.axhline(level, ls=line, lw=1.2, **look)
     ax.set_ylim(0, 1)
+    for line in ax.lines:
+        line.set_clip_on(False)  # a marker at 0 or 1 stays whole
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     if guess is not None:
         ax.axhline(guess, ls="--", color=CHANCE_COLOUR, lw=1)
     return ax
@@ -92,6 +96,8 @@ def curve_panels(
     handles = _handles(points)
     n_lines = len(set(LINES) & set(points["which"])) or 1  # a column of the legend per kind
     look = {"frameon": False, "fontsize": 9, "ncols": math.ceil(len(handles) / n_lines)}
+    n_empty = n_lines * look["ncols"] - len(handles)
+    handles += [Line2D([], [], ls="none", label=" ")] * n_empty  # else columns are evened out
     figure.legend(handles=handles, loc="outside upper center", **look)
     return figure
 
