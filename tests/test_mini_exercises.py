@@ -1,6 +1,7 @@
 """Exercise sheets and the curriculum: every answer is checked by reading text and task again."""
 
 import math
+import re
 from collections import Counter
 
 import pytest
@@ -11,6 +12,7 @@ from mvp_skill.mini.curriculum import CHUNK, CURRICULA, Stage
 from mvp_skill.mini.dice import Dice
 from mvp_skill.mini.grammar import sets_of
 from mvp_skill.mini.oracle import words_of
+from mvp_skill.mini.tasks import WRITERS, example
 from mvp_skill.mini.tokenizers import LONGEST_TEXT
 
 CLASSES = {
@@ -238,3 +240,29 @@ def test_a_rephrased_phrase_says_the_same():
         for other in again:
             assert about(first, other), text
             assert about(other, first), text
+
+
+@pytest.mark.parametrize("kind", corpus.LABEL_WORDS)
+def test_a_judgement_can_stand_ahead_of_what_it_judges(kind):
+    every = {word for words in corpus.LABEL_WORDS[kind] for word in words}
+    for number in range(20):
+        seed = f"{kind}/{number}"
+        text = corpus.labelled(kind, Author(seed, "fit", rare_words=True), seed, ahead=1.0)
+        label = int(Author(seed, "fit", rare_words=True).dice.random() * WRITERS[kind][0])
+        row = example(kind, label, seed, "fit", rare_words=True)
+        assert text.endswith(row["texts"][-1]), "nothing is concluded behind it"
+        said = set(words_of(text[: text.index(row["texts"][0])]))
+        assert said & set(corpus.LABEL_WORDS[kind][label])
+        assert not said & (every - set(corpus.LABEL_WORDS[kind][label]))
+
+
+def test_the_answers_of_a_sheet_can_stand_ahead_of_its_tasks():
+    for number in range(20):
+        behind, ahead = (
+            corpus.sheet("duplicate_sheet", Author(f"s/{number}", "fit"), 0.5, share)
+            for share in (0, 1)
+        )
+        _, tasks_ahead = ahead.split(corpus.BETWEEN_TEXTS)
+        answers = re.findall(r"(similar|different): ([^?]*\?)", tasks_ahead)
+        assert len(answers) == exercises.N_TASKS
+        assert behind.split(corpus.BETWEEN_TEXTS)[0] == ahead.split(corpus.BETWEEN_TEXTS)[0]

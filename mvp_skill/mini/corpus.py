@@ -32,6 +32,7 @@ LABEL_WORDS: dict[str, tuple[tuple[str, ...], ...]] = {
 BETWEEN_TEXTS = "\t"  # stands between the two texts of a pair; a tokenizer's caller replaces it
 CLOSED_SHARE = 0.65
 OPENED_SHARE = 0.2
+OPENED = ("mini_films", "mini_restaurants", "mini_news")  # those that a verdict often opens
 TURNED_SHARE = 0.3  # of the short appraisals
 WORD_PAIRS = 8  # on a page of vocabulary
 REPEATED_SHARE = 0.3  # of its pairs: the same word twice
@@ -48,25 +49,30 @@ def label_word(author: Author, kind: str, label: int) -> str:
     return words[0] if plain else author.dice.pick(words[1:])
 
 
-def concluded(author: Author, kind: str, label: int, text: str) -> str:
-    """The text with a closing or opening sentence that names the label, or as it is."""
+def concluded(author: Author, kind: str, label: int, text: str, ahead: float = 0.0) -> str:
+    """The text with a closing or opening sentence that names the label, or as it is.
+
+    ahead   how often the sentence certainly stands ahead of the text
+    """
     name = kind.removeprefix("mini_")
     word = label_word(author, kind, label)
+    if ahead and author.dice.chance(ahead):
+        return f"{author.voice.say(f'opening.{name}', label=word)}. {text}"
     point = author.dice.random()
-    if f"opening.{name}" in patterns() and point < OPENED_SHARE:
+    if kind in OPENED and point < OPENED_SHARE:
         return f"{author.voice.say(f'opening.{name}', label=word)}. {text}"
     if point < OPENED_SHARE + CLOSED_SHARE:
         return f"{text} {author.voice.say(f'closing.{name}', label=word)}."
     return text
 
 
-def labelled(kind: str, author: Author, seed: str) -> str:
+def labelled(kind: str, author: Author, seed: str, ahead: float = 0.0) -> str:
     """A text of one of the task types, rare words among its words."""
     label = int(author.dice.random() * tasks.WRITERS[kind][0])
     row = tasks.example(kind, label, seed, author.split, rare_words=True)
     same = kind == "mini_paraphrases" and label == 1 and author.dice.chance(0.3)
     text = (" in other words, " if same else BETWEEN_TEXTS).join(row["texts"])
-    return concluded(author, kind, label, text)
+    return concluded(author, kind, label, text, ahead)
 
 
 def everyday(author: Author) -> str:
@@ -130,15 +136,22 @@ def rephrased(author: Author) -> str:
     return first + BETWEEN_TEXTS + " ".join(again)
 
 
-def sheet(kind: str, author: Author, easy: float) -> str:
-    """A text and several tasks with their answers: bare label words, or sentences that name it."""
+def sheet(kind: str, author: Author, easy: float, ahead: float = 0.0) -> str:
+    """A text and several tasks with their answers: bare label words, or sentences that name it.
+
+    ahead   how often a bare label word stands ahead of its task
+    """
     task, write = exercises.SHEETS[kind]
     text, items = write(author, easy)
     closing = f"closing.{task.removeprefix('mini_')}"
     bare = kind == "word_sheet" or author.dice.chance(BARE_SHARE)
+    turned = ahead and author.dice.chance(ahead)
     answered = []
     for said, label in items:
         word = label_word(author, task, label)
+        if turned:
+            answered.append(f"{word}: {said}" + "." * (said[-1] not in ".?!"))
+            continue
         answered.append(f"{said} {word if bare else author.voice.say(closing, label=word)}.")
     between = " " if kind == "word_sheet" else BETWEEN_TEXTS
     return text + between + " ".join(answered)
@@ -154,13 +167,13 @@ UNLABELLED: dict[str, Callable[[Author], str]] = {
 }
 
 
-def written(kind: str, author: Author, easy: float, name: str) -> str:
+def written(kind: str, author: Author, stage: Stage, name: str) -> str:
     """A document of the kind."""
     if kind in UNLABELLED:
         return UNLABELLED[kind](author)
     if kind in exercises.SHEETS:
-        return sheet(kind, author, easy)
-    return labelled(kind, author, name)
+        return sheet(kind, author, stage.easy, stage.ahead)
+    return labelled(kind, author, name, stage.ahead)
 
 
 def document(
@@ -174,7 +187,7 @@ def document(
         try:
             author = Author(f"{name}/{attempt}", split, rare_words=True)
             # The text has a dice of its own: what the label fell on must not show in its words.
-            return written(kind, author, stage.easy, f"{name}/{attempt}/text")
+            return written(kind, author, stage, f"{name}/{attempt}/text")
         except OutOfWords:  # a short phrase has few wordings; another one is written
             continue
     raise RuntimeError(f"{kind}: no wording found for split {split!r}")

@@ -40,6 +40,8 @@ class Stage:
     shares: dict[str, int]
     easy: float = 0.0
     """Share of what differs on exercise sheets that differs altogether."""
+    ahead: float = 0.0
+    """How often the label word stands ahead of what it judges, certainly; else mostly behind."""
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:
@@ -167,12 +169,19 @@ JUDGING = (
     ),
 )
 
-# Both in one round: the exercises up to sentences, and from there on the judgements.
-BOTH = (*COMPARING[:4], *(replace(stage, end=42 * CHUNK + stage.end) for stage in JUDGING))
+# Judgements that stand ahead of the texts, as soft prompts do. (For RoBERTa the place of a label
+# word is its position; what it has learned to say at the end of texts it cannot say before them.)
+AHEAD = (
+    replace(JUDGING[0], end=12 * CHUNK, ahead=0.6),
+    replace(JUDGING[1], ahead=0.6),
+)
+# All in one round: the exercises up to sentences, and from there on the judgements.
+ALL = (*COMPARING[:4], *(replace(s, end=42 * CHUNK + s.end, ahead=0.5) for s in JUDGING))
 
 CURRICULA: dict[str, tuple[Stage, ...]] = {
     "documents": DOCUMENTS,
     "comparing": COMPARING,
     "judging": JUDGING,
-    "comparing and judging": BOTH,
+    "judging ahead": AHEAD,
+    "comparing and judging": ALL,
 }
