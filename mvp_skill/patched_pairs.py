@@ -6,7 +6,7 @@ Ours: a causal test of the conclusion of Ackermann and Ohmer 2023, that a model 
 activates the right skill neurons.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -31,12 +31,22 @@ def patched_logits(
         returns                  [batch, class], fp32 on the CPU
         raises                   BadInput unless every record has a partner
     """
+    return each_patched_logits(prompted, records, clean_records, [neurons])[0]
+
+
+def each_patched_logits(
+    prompted: nn.Module, records: Sequence, clean_records: Sequence, selections: Iterable[Tensor]
+) -> Tensor:
+    """The same for several selections of neurons, [selection, batch, class].
+
+    The partners are read once, whatever the number of selections.
+    """
     if len(records) != len(clean_records):
         raise BadInput(
             f"{len(records)} records and {len(clean_records)} clean ones are no pairs; give the "
             "clean original of each record."
         )
-    device = next(prompted.parameters()).device
+    device, selections = next(prompted.parameters()).device, list(selections)
 
     def rows(of: Sequence, batch: np.ndarray):
         return prompted.collate([of[number] for number in batch]).to(device)
@@ -44,11 +54,13 @@ def patched_logits(
     parts, batches = [], _batches(prompted, records, clean_records, device)
     with evaluation_mode(prompted), torch.inference_mode():
         for batch in batches:
-            clean = kept_activations(prompted, rows(clean_records, batch))
-            with patching(prompted, neurons, clean):
-                parts.append(prompted.logits(rows(records, batch)).float().cpu())
-        logits = torch.cat(parts)
-    return logits[np.argsort(np.concatenate(batches))]  # [batch, class]
+            clean, found = kept_activations(prompted, rows(clean_records, batch)), []
+            for neurons in selections:
+                with patching(prompted, neurons, clean):
+                    found.append(prompted.logits(rows(records, batch)).float().cpu())
+            parts.append(torch.stack(found))  # [selection, batch, class]
+        logits = torch.cat(parts, dim=1)
+    return logits[:, np.argsort(np.concatenate(batches))]  # [selection, batch, class]
 
 
 def _batches(

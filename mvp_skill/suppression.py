@@ -141,6 +141,8 @@ def _changed(
     there = activation[:, where]
     changed = torch.where(selected, replacement(there).to(there.dtype), there)
     start, stop, _ = where.indices(activation.shape[1])
+    if stop - start == activation.shape[1]:
+        return changed  # nothing beside it to put together
     return torch.cat([activation[:, :start], changed, activation[:, stop:]], dim=1)
 
 

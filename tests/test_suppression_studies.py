@@ -1,0 +1,179 @@
+"""Suppression curves of a study equal a slow loop, and nothing is measured twice."""
+
+import itertools
+
+import pytest
+import torch
+from neuron_cases import accuracy_of, activations_of, planted_model, planted_split
+from prompt_study_cases import tiny_study
+from torch.testing import assert_close
+
+from mvp_skill import suppression_studies
+from mvp_skill.errors import BadInput
+from mvp_skill.evaluation import is_right
+from mvp_skill.neuron_studies import NeuronStudy
+from mvp_skill.prediction import predict_records
+from mvp_skill.right_tables import as_text
+from mvp_skill.skill_neurons import skill_neurons
+from mvp_skill.suppression import suppression
+from mvp_skill.suppression_studies import (
+    Curve,
+    SuppressionStudy,
+    rates_of,
+    selections,
+    suppressed_right,
+)
+
+RATES = (0, 10, 30)
+
+
+@pytest.fixture(scope="module")
+def neurons(tiny_backbone, tiny_t5, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("curves")
+    return NeuronStudy(tiny_study(folder, tiny_backbone, tiny_t5, TASKS="mini_films"))
+
+
+def test_rows_equal_a_loop_that_overwrites_one_neuron_at_a_time(neurons):
+    study = SuppressionStudy(neurons, RATES, n_draws=2, n_measured=9)
+    for kind in ("roberta", "t5"):
+        rows = study.rows([Curve(kind, "mini_films", 1)])
+        assert list(rows["which"]) == ["none"] + ["skill", "random", "random"] * 2
+        skill = skill_neurons(neurons.predictivity(kind, "mini_films"), 0.3)
+        model = neurons.prompts.prompted(kind, "mini_films", 1)
+        half = neurons.part(model, "mini_films", "measuring")
+        weights = [module.weight.clone() for module in model.ffn]
+        with torch.no_grad():
+            for layer, neuron in skill.nonzero().tolist():
+                model.ffn[layer].weight[:, neuron] = 0  # what nobody reads is suppressed
+        pairs = zip(half.records[:9], half.labels[:9], strict=True)
+        slowly = [predict_records(model, [record]).argmax() == label for record, label in pairs]
+        with torch.no_grad():
+            for module, weight in zip(model.ffn, weights, strict=True):
+                module.weight.copy_(weight)
+        found = rows[(rows["which"] == "skill") & (rows["rate"] == 30)]
+        assert list(found["right"]) == [as_text(torch.stack(slowly))]
+        assert (rows["n"] == 9).all()
+
+
+def test_rate_0_is_the_model_as_it_is_bit_for_bit(neurons):
+    model = neurons.prompts.prompted("roberta", "mini_films", 0)
+    half = neurons.part(model, "mini_films", "measuring")
+    (none,) = selections(neurons.predictivity("roberta", "mini_films"), (0,), 3, seed=0)
+    assert none.which == "none" and not none.neurons.any()
+    with suppression(model, none.neurons):
+        nothing = predict_records(model, half.records)
+    assert torch.equal(nothing, predict_records(model, half.records))
+    assert torch.equal(suppressed_right(model, half, none.neurons), is_right(model, half))
+
+
+def test_b6_curves_are_measured_on_examples_that_no_neuron_was_ranked_on(neurons):
+    study = SuppressionStudy(neurons, RATES, n_draws=1)
+    measured = {r.ids.tobytes() for r in study.measured(Curve("t5", "mini_films", 0)).records}
+    model = neurons.prompts.prompted("t5", "mini_films", 0)
+    ranking = neurons.part(model, "mini_films", "ranking").records
+    assert measured and not measured & {record.ids.tobytes() for record in ranking}
+
+
+def test_b15_selections_are_nested_seeded_and_random_ones_are_no_skill_neurons():
+    pred = torch.rand(3, 40, generator=torch.Generator().manual_seed(0))
+    found = selections(pred, (0, 5, 25), 3, seed=4)
+    sizes = [(one.rate, one.which, one.draw, int(one.neurons.sum())) for one in found]
+    assert sizes[0] == (0, "none", 0, 0) and sizes[1] == (5, "skill", 0, 6)
+    assert sizes[-3:] == [(25, "random", draw, 30) for draw in range(3)]
+    most = next(one.neurons for one in found if one.which == "skill" and one.rate == 25)
+    for draw in range(3):
+        few, many = (one.neurons for one in found if (one.which, one.draw) == ("random", draw))
+        assert (few <= many).all() and not (many & most).any()
+    again, other = (selections(pred, (0, 5, 25), 3, seed=seed) for seed in (4, 5))
+    assert all(torch.equal(a.neurons, b.neurons) for a, b in zip(found, again, strict=True))
+    assert not torch.equal(found[2].neurons, other[2].neurons)
+    with pytest.raises(BadInput, match="RATES"):
+        selections(pred, (), 1, seed=0)
+
+
+def test_the_planted_neuron_costs_all_accuracy_and_random_ones_none():
+    model, split = planted_model(), planted_split(n_wrong=0)
+    pred = torch.full((3, 11), 0.5)
+    pred[1, 4] = 1.0
+    found = selections(pred, (0, 10), 3, seed=0)
+    accs = []
+    for one in found:
+        with suppression(model, one.neurons):
+            accs.append(accuracy_of(model, split))
+    guess = (split.labels == 0).double().mean().item()
+    assert accs == [1.0, pytest.approx(guess), 1.0, 1.0, 1.0]
+
+
+def test_a_curve_is_measured_once_whatever_is_asked_for_beside_it(neurons, monkeypatch):
+    curves = [Curve("roberta", "mini_films", seed) for seed in (0, 1)]
+    study = SuppressionStudy(neurons, RATES, n_draws=1, n_measured=7)
+    first, runs = study.rows(curves[:1]), []
+    given = suppression_studies.suppressed_right
+    monkeypatch.setattr(
+        suppression_studies, "suppressed_right", lambda *a, **k: runs.append(1) or given(*a, **k)
+    )
+    rows = SuppressionStudy(neurons, RATES, n_draws=1, n_measured=7).rows([*curves, curves[0]])
+    assert len(runs) == 5, "the other seed only, and rate 0 once"
+    assert len(rows) == 10 and rows[rows["seed"] == 0].reset_index(drop=True).equals(first)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"how": "mean"},
+        {"how": "gaussian"},
+        {"how": "resample", "positions": "prompt"},
+        {"positions": "text"},
+        {"ranking": "own seed"},
+    ],
+    ids=lambda change: next(iter(change.values())),
+)
+def test_p12_p13_other_ways_positions_and_rankings_are_other_files(neurons, change):
+    study, usual = SuppressionStudy(neurons, (30,), n_draws=1), Curve("t5", "mini_films", 0)
+    rows = study.rows([usual, usual._replace(**change)])
+    assert len(rows) == 4 and set(rows["data"]) == {"mini_films"}
+    assert study._path(usual) != study._path(usual._replace(**change))
+
+
+def test_files_differ_by_all_that_runs_depend_on(neurons):
+    curve = Curve("t5", "mini_films", 0)
+    studies = [
+        SuppressionStudy(neurons, rates, n_draws, n_measured, seed)
+        for rates, n_draws, n_measured, seed in (
+            ((0, 5), 1, 5, 0),
+            ((0, 10), 1, 5, 0),
+            ((0, 5), 2, 5, 0),
+            ((0, 5), 1, 6, 0),
+            ((0, 5), 1, 5, 1),
+        )
+    ]
+    paths = [study._path(curve) for study in studies] + [studies[0]._path(curve._replace(seed=1))]
+    assert all(a != b for a, b in itertools.combinations(paths, 2))
+
+
+def test_what_cannot_be_meant_is_refused(neurons):
+    with pytest.raises(BadInput, match="N_DRAWS"):
+        SuppressionStudy(neurons, RATES, n_draws=-1)
+    with pytest.raises(BadInput, match="N_MEASURED"):
+        SuppressionStudy(neurons, RATES, n_measured=0)
+    with pytest.raises(BadInput, match="RATES goes up to 60"):
+        SuppressionStudy(neurons, (0, 60))
+    with pytest.raises(BadInput, match="ranking"):
+        SuppressionStudy(neurons).rows([Curve("t5", "mini_films", 0, ranking="best")])
+
+
+def test_rates_are_in_order_and_begin_at_0():
+    assert rates_of("5, 1,15") == (0, 1, 5, 15) and rates_of([0, 3, 3]) == (0, 3)
+    with pytest.raises(BadInput, match="RATES"):
+        rates_of("1.5")
+
+
+@pytest.mark.parametrize("kind", ["roberta", "t5"])
+def test_p12_activity_equals_a_loop_over_examples(neurons, kind):
+    study, curve = SuppressionStudy(neurons, n_measured=6), Curve(kind, "mini_films", 0)
+    ever, size = study.activity(curve)
+    model = neurons.prompts.prompted(kind, "mini_films", 0)
+    records = study.measured(curve).records
+    acts = torch.stack([activations_of(model, record)[:, :5] for record in records])
+    assert torch.equal(ever, (acts > 0).any(dim=0).any(dim=1))
+    assert_close(size, acts.abs().mean(dim=(0, 2)), atol=1e-5, rtol=1e-4)
