@@ -15,6 +15,7 @@ from mvp_skill import batch, execution, summary
 from mvp_skill.batch import PlannedRun, Run
 from mvp_skill.cluster import Start, engine
 from mvp_skill.errors import BadInput
+from mvp_skill.prompt_scales import KINDS
 from mvp_skill.run_folders import lock, partial, remove, restore
 from mvp_skill.scales import settings, study_settings
 
@@ -33,9 +34,34 @@ def runs_of(scale: str) -> list[Run]:
     them the one that measures time, by itself.
     01_pretrain_mini_models is not among them: its models come with the package.
     """
-    alone = [Run("00_tour"), Run("10_templates_and_verbalizers"), Run("21_prompt_geometry")]
-    runs = [*studies_of(scale), *victims_of(scale), *alone]
-    return [*runs, Run("90_results", needs=tuple(runs))]
+    alone = [Run("00_tour"), Run("10_templates_and_verbalizers")]
+    victims = [*studies_of(scale), *victims_of(scale), *alone]
+    prompts = skill_neurons_of()
+    results = [
+        Run("90_results", needs=tuple(victims)),
+        Run("91_skill_neuron_results", needs=tuple(prompts)),
+    ]
+    return [*victims, *prompts, *results]
+
+
+def skill_neurons_of() -> list[Run]:
+    """The experiments of the second paper: soft prompts are tuned first, a run for each kind."""
+    tuned = tuple(Run("20_prompt_tuning", {"KINDS": kind}) for kind in KINDS)
+    scored = Run("24_skill_neurons", needs=tuned)
+    ranked = [
+        Run(name, needs=(scored,)) for name in ("25_suppression", "26_neurons_on_adversarial_data")
+    ]
+    others = [
+        Run(name, needs=tuned)
+        for name in (
+            "22_prompt_transfer",
+            "27_patching",
+            "29_pruning_and_other_tuning",
+            "23_adversarial_data",
+            "21_prompt_geometry",
+        )
+    ]
+    return [*tuned, scored, *ranked, *others, Run("28_flaws_of_the_reference")]
 
 
 def victims_of(scale: str) -> list[Run]:

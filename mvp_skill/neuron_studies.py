@@ -19,15 +19,13 @@ from torch import Tensor, nn
 
 from mvp_skill.checks import check_choice
 from mvp_skill.decoder_neurons import DecoderNeurons
-from mvp_skill.errors import BadInput
 from mvp_skill.evaluation import Split, is_right
 from mvp_skill.neuron_counts import BaselineActivation, baseline_activation, count_firings
 from mvp_skill.neuron_scores import NeuronScores, load_scores, neuron_scores, save_scores
 from mvp_skill.neurons import aggregate_scores
 from mvp_skill.prompt_studies import PromptStudy
 from mvp_skill.prompted import Prompted
-from mvp_skill.subsamples import halves, samples_like
-from mvp_skill.task_types import adversarial_task
+from mvp_skill.subsamples import halves
 
 PARTS = ("ranking", "measuring", "all")
 """Of a test split: the half that neurons are ranked on, the half to test them on, both."""
@@ -103,21 +101,6 @@ class NeuronStudy:
         split = self.part(model, on or task, part)
         name = f"{on or task}-{part}"
         return self._scored(kind, task, seed, split, name, source, positions, stack)
-
-    def sample_scores(self, kind: str, task: str, seed: int | str, draw: int) -> NeuronScores:
-        """Scores on a random sample of the ranking half, of the size of the adversarial set.
-
-        With as many examples of each class: what few examples alone do to a ranking.
-
-            raises   BadInput if the task has no adversarial set
-        """
-        if (adversarial := adversarial_task(task)) is None:
-            raise BadInput(f"{task} has no adversarial set to draw samples like.")
-        model = self.prompts.prompted(kind, task, seed)
-        like, ranking = self.part(model, adversarial, "all"), self.part(model, task, "ranking")
-        sample = samples_like(like, ranking, n_draws=draw + 1)[draw]
-        name = f"{task}-sample{draw}"
-        return self._scored(kind, task, seed, sample, name, "clean-train", "prompt", "encoder")
 
     def predictivity(self, kind: str, task: str, *, balanced: bool = False, **which) -> Tensor:
         """Pred(l, f): at the best prompt position of each seed, mean over seeds, [layer, neuron].

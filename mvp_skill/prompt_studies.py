@@ -70,6 +70,7 @@ class PromptStudy:
         if task not in self._data:
             scale, found = self.scale, task_named(task)
             sizes = {f"n_{name}": getattr(scale, f"n_{name}") for name in found.splits}
+            sizes = sizes if found.clean is None else {}  # an adversarial set is small: all of it
             where = self.parameters.get("DATA_DIR") if found.published else None
             self._data[task] = load_task(task, data_dir=where, cased=True, **sizes)
         return self._data[task]

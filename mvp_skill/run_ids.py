@@ -20,17 +20,19 @@ from typing import Any
 from mvp_skill import __version__
 from mvp_skill.errors import BadInput
 from mvp_skill.files import read_json
+from mvp_skill.prompt_scales import PROMPT_SCALES
 from mvp_skill.scales import SCALES, STUDIES
 
 LOCATION = "OUT"  # where results go; the one parameter that changes no result
-IN_THE_NAME = ("TASK", "TASKS", "METHOD", "BACKBONE", "ATTACK")
+IN_THE_NAME = ("TASK", "TASKS", "METHOD", "KINDS", "BACKBONE", "ATTACK")
 # Lists in a study.
 COMPARED = ("TASKS", "VICTIMS", "ATTACKS", "SEEDS", "SIZES", "DOMAINS", "VARIATIONS")
 COMPARED += ("UNTRAINED_TASKS", "UNTRAINED_EPOCHS", "UNTRAINED_LEARNING_RATE")
-COMPARED += ("UNTRAINED_BATCH_SIZE",)
+COMPARED += ("UNTRAINED_BATCH_SIZE", "KINDS", "RATES")
 DEFAULT_SCALE = "mini"
 # Parameters that may be paths.
-PATHS = ("DATA_DIR", "BACKBONE", "NEIGHBOURS", "ENCODER", "MASKED_LM", "FILLED_SHEETS", "PROMPTS")
+PATHS = ("DATA_DIR", "BACKBONE", "NEIGHBOURS", "ENCODER", "MASKED_LM", "FILLED_SHEETS")
+PATHS += ("PROMPTS", "ROBERTA", "T5")
 PACKAGE = Path(__file__).parent
 # In mini/: lexicon, patterns, weights, adversarial sets.
 MINI_DATA = {".txt", ".yaml", ".safetensors", ".json", ".jsonl"}
@@ -128,7 +130,7 @@ def run_key(notebook: str | Path, parameters: dict[str, Any]) -> str:
             "parameters": without_location(parameters),
             "scale": scale_settings(parameters),
             "code": code_hash(notebook),
-            "files": [_prompts(parameters.get("TASK")), *_data_files(parameters)],
+            "files": [_words(parameters), *_data_files(parameters)],
             "version": __version__,
         }
     )
@@ -137,18 +139,21 @@ def run_key(notebook: str | Path, parameters: dict[str, Any]) -> str:
 def scale_settings(parameters: dict[str, Any]) -> dict[str, Any] | None:
     """All settings of the run's scale, as JSON stores them; None for a notebook without SCALE.
 
-    SEEDS marks a study, which has sizes of its own.
+    SEEDS marks a study, which has sizes of its own, and KINDS one of soft prompts.
     """
-    scales = STUDIES if "SEEDS" in parameters else SCALES
-    scale = scales.get(parameters.get("SCALE"))
+    studies = PROMPT_SCALES if "KINDS" in parameters else STUDIES
+    scale = (studies if "SEEDS" in parameters else SCALES).get(parameters.get("SCALE"))
     return json.loads(json.dumps(asdict(scale))) if scale else None
 
 
-def _prompts(task: str | None) -> Any:
-    """The templates and label words of the task; of all tasks if there is none."""
+def _words(parameters: dict[str, Any]) -> Any:
+    """Templates and label words of the task; of all tasks if there is none."""
     from mvp_skill.prompts import all_prompts
+    from mvp_skill.soft_verbalizers import all_soft_verbalizers
 
-    return all_prompts().get(task) if task else all_prompts()
+    task = parameters.get("TASK")
+    found = all_soft_verbalizers() if "KINDS" in parameters else all_prompts()
+    return found.get(task) if task else found
 
 
 def _data_files(parameters: dict[str, Any]) -> Iterator[Any]:

@@ -78,14 +78,6 @@ def test_the_decoders_neurons_are_scored_too(neurons):
         DecoderNeurons(neurons.prompts.prompted("roberta", "mini_films", 0))
 
 
-def test_a_task_without_adversarial_set_has_no_samples_like_it(tiny_backbone, tmp_path):
-    given = {"TASKS": "mini_restaurants"}
-    with pytest.raises(BadInput, match="no adversarial set"):
-        NeuronStudy(tiny_study(tmp_path, tiny_backbone, **given)).sample_scores(
-            "roberta", "mini_restaurants", 0, 0
-        )
-
-
 def test_a_split_is_known_by_tokens_and_labels(neurons):
     model = neurons.prompts.prompted("roberta", "mini_films", 0)
     whole = neurons.part(model, "mini_films", "all")

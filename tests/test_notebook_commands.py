@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 import run_all
-from mvp_skill import attack_resources, backbones, preflight
+from mvp_skill import attack_resources, backbones, preflight, prompt_preflight
 
 
 def commands() -> list[tuple[str, str]]:
@@ -25,7 +25,9 @@ def everything_is_there(monkeypatch):
     """Files that are named exist, and so does what the hub has."""
     monkeypatch.setattr(preflight, "_check_data", lambda *given: None)
     monkeypatch.setattr(preflight, "_check_tokens", lambda *given: None)
-    monkeypatch.setattr(preflight, "_check_soft_prompts", lambda folder: None)
+    monkeypatch.setattr(preflight, "check_soft_prompts", lambda folder: None)
+    for name in ("check_soft_prompts", "_check_task", "_check_label_words"):
+        monkeypatch.setattr(prompt_preflight, name, lambda *given: None)
     roberta = backbones.SHIPPED["mini-roberta"]
     monkeypatch.setattr(backbones, "backbone_folder", lambda name: roberta)
     monkeypatch.setattr(attack_resources, "check_vector_file", lambda path: None)
