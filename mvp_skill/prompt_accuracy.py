@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str, int | str]
 """Kind of backbone, task or adversarial set, seed."""
+LEAST_MARGIN = 0.2
+"""Above the majority rate; what a prompt must reach for a task to count as learnt well."""
 
 
 class Margin(NamedTuple):

@@ -36,7 +36,7 @@ def accuracy_by_task(
     check_table(means, "kind", "task", "mean", "low", "high", "majority_acc", "flagged")
     check_table(seeds, "kind", "task", "acc")
     tasks = list(dict.fromkeys(means["task"]))
-    ax = plt.subplots(figsize=(2.2 + 0.95 * len(tasks), 4.2))[1] if ax is None else ax
+    ax = plt.subplots(figsize=(max(6.4, 2.2 + 0.95 * len(tasks)), 4.2))[1] if ax is None else ax
     kinds = list(dict.fromkeys(means["kind"]))
     for place, kind in enumerate(kinds):
         shift = (place - (len(kinds) - 1) / 2) * APART

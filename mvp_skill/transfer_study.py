@@ -22,6 +22,7 @@ from mvp_skill.prompt_activations import label_activations
 from mvp_skill.prompt_similarity import ALL_LAYERS, MEASURES, activated_overlap, similarities
 from mvp_skill.prompt_transfer import Transfer, predicts_transfer
 from mvp_skill.task_types import adversarial_task, clean_task, type_of, with_adversarial
+from mvp_skill.tasks import ADVERSARIAL
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -49,6 +50,23 @@ def adversarial_targets(study: "PromptStudy") -> tuple[dict[str, str], list[str]
         except BadInput as refusal:
             missing.append(str(refusal))
     return there, missing
+
+
+def required_sets(study: "PromptStudy") -> dict[str, str]:
+    """Adversarial sets of a study's tasks, each with its clean task, in the order of figures.
+
+    raises   BadInput if one is not there, or no task has any
+    """
+    there, missing = adversarial_targets(study)
+    if missing:
+        raise BadInput(missing[0])
+    if not there:
+        have = ", ".join(found.clean for found in ADVERSARIAL.values())
+        raise BadInput(
+            f"None of {', '.join(study.scale.tasks)} has an adversarial set; give some of {have} "
+            "in TASKS."
+        )
+    return {name: there[name] for name in targets_of(study, there) if name in there}
 
 
 def targets_of(study: "PromptStudy", clean_of: Mapping[str, str]) -> tuple[str, ...]:

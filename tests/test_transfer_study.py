@@ -1,6 +1,8 @@
 """Every prompt of a small study reads every task; which similarity foretells how well."""
 
 import json
+from copy import copy
+from dataclasses import replace
 
 import numpy as np
 import pandas
@@ -8,6 +10,7 @@ import pytest
 import torch
 
 from mvp_skill import adversarial
+from mvp_skill.errors import BadInput
 from mvp_skill.gains import Gain
 from mvp_skill.prompt_activations import label_activations
 from mvp_skill.prompt_similarity import activated_overlap, cosine
@@ -21,6 +24,7 @@ from mvp_skill.transfer_study import (
     adversarial_targets,
     indicators,
     measures_of,
+    required_sets,
     rho_gain,
     scores,
     targets_of,
@@ -70,6 +74,22 @@ def test_adversarial_sets_that_are_not_there_are_told_in_a_sentence(study):
     assert sentence.startswith("mini_adv_duplicates is read from mini_adv_duplicates.jsonl")
     assert targets_of(study, there) == (*TASKS, "mini_adv_films")
     assert targets_of(study, {}) == TASKS
+
+
+def with_tasks(study, *tasks):
+    """The same study with other tasks."""
+    other = copy(study)
+    other.scale = replace(study.scale, tasks=tasks)
+    return other
+
+
+def test_where_sets_are_required_one_that_is_missing_stops(study):
+    with pytest.raises(BadInput, match=r"mini_adv_duplicates\.jsonl, which this copy"):
+        required_sets(study)
+    with pytest.raises(BadInput, match="None of mini_restaurants has an adversarial set; give"):
+        required_sets(with_tasks(study, "mini_restaurants"))
+    found = required_sets(with_tasks(study, "mini_films", "mini_restaurants"))
+    assert found == {"mini_adv_films": "mini_films"}
 
 
 def test_a_cell_is_the_targets_model_behind_the_sources_prompt(study):
