@@ -11,6 +11,8 @@ from mvp_skill.checks import check_choice
 
 CHANCE = 0.5
 """Of two classes, whatever their shares are."""
+LEAST_SETS = 2
+"""Of accuracies, for a claim about all or most of them to hold."""
 SIDES = ("below", "above", "cannot tell")
 
 
@@ -20,25 +22,31 @@ def side(low: float, high: float, chance: float = CHANCE) -> str:
 
 
 def all_below(sides: Sequence[str]) -> bool | None:
-    """Whether all are below: no as soon as one is above; None if one cannot tell, or for none."""
+    """Whether all are below: no as soon as one is above.
+
+    None if one cannot tell, or for fewer than LEAST_SETS.
+    """
     _check(sides)
     if "above" in sides:
         return False
-    return True if sides and set(sides) == {"below"} else None
+    return True if len(sides) >= LEAST_SETS and set(sides) == {"below"} else None
 
 
 def enough_above(sides: Sequence[str], share: float) -> bool | None:
     """Whether at least this share of them is above.
 
-    No if it would not be with all that cannot tell, either; None between the two, or for none.
+    No if it would not be with all that cannot tell, either. None between the two, or for fewer than
+    LEAST_SETS.
     """
     _check(sides)
+    if len(sides) < LEAST_SETS:
+        return None
     needed = ceil(share * len(sides) - 1e-9)  # two thirds of 3 are 2
     n_above = list(sides).count("above")
-    if sides and n_above >= needed:
+    if n_above >= needed:
         return True
     possible = n_above + list(sides).count("cannot tell")
-    return False if sides and possible < needed else None
+    return False if possible < needed else None
 
 
 def _check(sides: Sequence[str]) -> None:

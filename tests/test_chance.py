@@ -27,6 +27,8 @@ def test_chance_of_three_classes_is_another():
         ([BELOW, BELOW, TELL], None),
         ([BELOW, TELL, ABOVE], False),
         ([TELL], None),
+        ([BELOW], None),  # one is no pattern
+        ([ABOVE], False),  # but enough to refute
         ([], None),
     ],
 )
@@ -43,7 +45,7 @@ def test_all_are_below_only_if_each_interval_is(sides, expected):
         ([ABOVE, BELOW, BELOW], False),
         ([TELL, BELOW, BELOW], False),
         ([ABOVE, TELL], None),  # two thirds of two are two
-        ([ABOVE], True),
+        ([ABOVE], None),  # one is no pattern
         ([], None),
     ],
 )
