@@ -87,21 +87,16 @@ def transfer_rows(
     """
     import pandas
 
-    tasks, seeds = study.scale.tasks, study.scale.seeds
-    cells = [
-        (kind, source, target, seed)
-        for kind in study.kinds
-        for target in targets
-        for source in tasks
-        for seed in seeds
-    ]
+    columns = [(kind, target) for kind in study.kinds for target in targets]
     rows = []
-    for kind, source, target, seed in tqdm(cells, unit="cell", disable=not progress):
-        prompted = study.prompted(kind, clean_task(target), seed, source=source)
-        whole = study.split(prompted, target)
-        split = Split(whole.records[:n], whole.labels[:n])
-        acc = is_right(prompted, split).double().mean().item()
-        rows.append((kind, source, target, seed, acc, len(split.labels)))
+    for kind, target in tqdm(columns, unit="task", disable=not progress):
+        for source in study.scale.tasks:
+            for seed in study.scale.seeds:
+                prompted = study.prompted(kind, clean_task(target), seed, source=source)
+                whole = study.split(prompted, target)
+                split = Split(whole.records[:n], whole.labels[:n])
+                acc = is_right(prompted, split).double().mean().item()
+                rows.append((kind, source, target, seed, acc, len(split.labels)))
     return pandas.DataFrame(rows, columns=["kind", "source", "target", "seed", "acc", "n"])
 
 
