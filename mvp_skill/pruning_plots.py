@@ -28,7 +28,8 @@ def accuracy_by_share(
     whole    accuracy of the model that is not pruned
     chance   that of the constant guess
     """
-    ax = axes_for(frame, ax, "neurons", "kept", "clean_acc", "retuned")
+    check_table(frame, "neurons", "kept", "clean_acc", "retuned")
+    ax = plt.subplots(figsize=(8.4, 3.8))[1] if ax is None else ax
     for neurons, colour in NEURON_COLOURS.items():
         rows = frame[frame["neurons"] == neurons]
         once = rows[~rows["retuned"].astype(bool)]
