@@ -7,6 +7,7 @@ and between positions stay.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from torch import Tensor
 from mvp_skill.errors import BadInput
 from mvp_skill.neuron_counts import FiringCounts
 from mvp_skill.neurons import neuron_accuracy, predictivity
+from mvp_skill.skill_neurons import n_selected
 
 
 def null_predictivity(
@@ -61,3 +63,40 @@ def family_p_values(pred: Tensor, null: Tensor) -> Tensor:
         returns   [layer, neuron], at least 1 / (1 + permutations)
     """
     return p_values(pred, null.amax(dim=(1, 2), keepdim=True))
+
+
+class BestNeurons(NamedTuple):
+    """The top neurons of a model, beside what the top ones of permuted labels have."""
+
+    predictivity: float
+    """Mean over the top neurons of each layer."""
+    null: float
+    """The same of each permutation (its own top neurons), mean over permutations."""
+    p: float
+    """How often a permutation gives as much: (1 + as many as do) / (1 + all)."""
+
+    @property
+    def above_null(self) -> float:
+        """What choosing the best of many neurons and positions cannot explain."""
+        return self.predictivity - self.null
+
+
+def best_neurons(pred: Tensor, null: Tensor, fraction: float) -> BestNeurons:
+    """How predictive the best neurons are: the top fraction of each layer.
+
+    Who reads neurons at more places chooses from more, and finds better ones by chance alone. The
+    permutations choose in the same way, so that ways to read may be compared by `above_null`.
+
+        pred       [layer, neuron]
+        null       [permutation, layer, neuron], as `null_predictivity` gives it
+        fraction   in [0, 1], rounded down to whole neurons
+        raises     BadInput if that is no neuron
+    """
+    k = n_selected(pred.shape[1], fraction)
+    if not k:
+        raise BadInput(
+            f"A fraction of {fraction} of {pred.shape[1]} neurons is none; ask for more."
+        )
+    of_true, *of_null = [best.topk(k, dim=1).values.mean().item() for best in (pred, *null)]
+    p = (1 + sum(value >= of_true for value in of_null)) / (1 + len(of_null))
+    return BestNeurons(of_true, sum(of_null) / len(of_null), p)

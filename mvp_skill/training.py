@@ -26,7 +26,7 @@ from mvp_skill.evaluation import Split, clean_accuracy, encoded
 from mvp_skill.files import read_json, write_json
 from mvp_skill.lpft import start_from_probe
 from mvp_skill.seeding import denormals_flushed, repeatable
-from mvp_skill.stored import is_complete, load, save
+from mvp_skill.stored import check_storable, is_complete, load, save
 from mvp_skill.train_config import TrainConfig
 from mvp_skill.training_state import (
     STATE_FILE,
@@ -77,7 +77,9 @@ def train(
     parameters = training_parameters(victim, config, splits, attacker)
     key = training_key(parameters)
     folder = None if folder is None else Path(folder)
-    if folder is not None:  # from here on the folder does not hold what it said any more
+    if folder is not None:
+        check_storable(victim)
+        # From here on the folder does not hold what it said any more
         (folder / TRAINING_FILE).unlink(missing_ok=True)
     growing = TrainingData(victim, splits["train"], data["train"], config, attacker)
     run = _Run(victim, auxiliary, growing, splits["validation"], config, folder, key)

@@ -6,7 +6,13 @@ from neuron_cases import counted, random_fired
 
 from mvp_skill.errors import BadInput
 from mvp_skill.neuron_counts import FiringCounts
-from mvp_skill.neuron_null import above_null, family_p_values, null_predictivity, p_values
+from mvp_skill.neuron_null import (
+    above_null,
+    best_neurons,
+    family_p_values,
+    null_predictivity,
+    p_values,
+)
 from mvp_skill.neurons import balanced_neuron_accuracy, best_prompt, neuron_accuracy
 
 LABELS = (torch.arange(53) % 5 < 2).long()
@@ -75,3 +81,21 @@ def test_p_values_equal_a_count():
             assert own[layer, neuron] == pytest.approx((1 + as_good) / 20)
             assert family[layer, neuron] == pytest.approx((1 + any_as_good) / 20)
     assert above_null(pred, null)[2, 1] == pytest.approx(pred[2, 1] - null[:, 2, 1].mean())
+
+
+def test_the_best_neurons_are_the_top_of_each_layer_also_of_each_permutation():
+    generator = torch.Generator().manual_seed(2)
+    pred, null = torch.rand(3, 11, generator=generator), torch.rand(4, 3, 11, generator=generator)
+
+    def by_hand(values):  # a quarter of 11 are two
+        return sum(sum(sorted(row)[-2:]) / 2 for row in values.tolist()) / 3
+
+    found = best_neurons(pred, null, 0.25)
+    nulls = [by_hand(one) for one in null]
+    assert found.predictivity == pytest.approx(by_hand(pred))
+    assert found.null == pytest.approx(sum(nulls) / 4)
+    assert found.above_null == pytest.approx(by_hand(pred) - sum(nulls) / 4)
+    assert found.p == (1 + sum(n >= by_hand(pred) for n in nulls)) / 5
+    assert best_neurons(null[0], null, 0.25).p > best_neurons(pred + 1, null, 0.25).p == 1 / 5
+    with pytest.raises(BadInput, match="is none"):
+        best_neurons(pred, null, 0.05)
