@@ -177,7 +177,7 @@ def _optimise(run: _Run, progress: bool, state_every_seconds: float) -> Training
     )
     steps = places(lambda epoch: run.data.of_epoch(epoch, state.added), config, state.step)
     # In this order: the first step of an epoch may cost an attack.
-    while state.without_gain < config.patience and (place := next(steps, None)) is not None:
+    while _may_gain(state, config) and (place := next(steps, None)) is not None:
         for group in optimizer.param_groups:
             group["lr"] = config.rate_at(place.done)
         loss, n_batch = _step(run, place, state.step, optimizer), len(place.batch)
@@ -198,6 +198,11 @@ def _optimise(run: _Run, progress: bool, state_every_seconds: float) -> Training
             written = time.monotonic()
     bar.close()
     return state
+
+
+def _may_gain(state: TrainingState, config: TrainConfig) -> bool:
+    """Whether a later evaluation can still be better: none is where all was right already."""
+    return state.without_gain < config.patience and state.best_acc < 1
 
 
 def _step(run: _Run, place: Place, step: int, optimizer: torch.optim.Optimizer) -> Tensor:

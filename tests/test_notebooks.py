@@ -33,6 +33,12 @@ STUDY = {name: VICTIMS[name] for name in VICTIMS if name not in ("TASK", "TEMPLA
 UNATTACKED = STUDY.copy()
 STUDY |= {"N_ATTACKED": 3}
 
+# Of soft prompts: the same in all notebooks, which share them.
+PROMPTS = {
+    **{"SEEDS": "0", "N_TRAIN": 32, "N_VALIDATION": 16, "N_TEST": 40, "N_PROMPT": 4},
+    **{"EPOCHS": 1, "EVAL_EVERY_EXAMPLES": 32},
+}
+
 # Notebook: parameters at which it takes seconds. A new notebook needs a line here.
 TINY: dict[str, dict] = {
     "00_tour": {"N_TRAIN": 48, "N_TEST": 16, "EPOCHS": 1},
@@ -79,13 +85,52 @@ TINY: dict[str, dict] = {
         "VICTIMS": "mlp_ft, mvp, mvp_sampled",
         "ROUNDS": 1,
     },
+    "20_prompt_tuning": {**PROMPTS, "KINDS": "roberta", "TASKS": "mini_films, mini_duplicates"},
     "21_prompt_geometry": {"N_DRAWS": 20},
+    "22_prompt_transfer": {
+        **PROMPTS,
+        "TASKS": "mini_duplicates, mini_paraphrases, mini_films, mini_restaurants",
+        "N_TRANSFER": 8,
+    },
+    "23_adversarial_data": {**PROMPTS, "TASKS": "mini_films"},
+    "24_skill_neurons": {
+        **PROMPTS,
+        "TASKS": "mini_films, mini_restaurants, mini_acts",
+        "N_THRESHOLD": 24,
+        "N_PERMUTATIONS": 3,
+    },
+    "25_suppression": {
+        **PROMPTS,
+        "TASKS": "mini_films, mini_acts",
+        "RATES": "0, 5, 15",
+        "SEEDS": "0, 1",
+        "N_DRAWS": 1,
+    },
+    "26_neurons_on_adversarial_data": {
+        **PROMPTS,
+        "TASKS": "mini_films",
+        "N_TEST": 320,
+        "N_THRESHOLD": 24,
+        "N_PERMUTATIONS": 3,
+        "N_CONTROL": 3,
+    },
+    "27_patching": {**PROMPTS, "TASKS": "mini_films", "RATES": "5, 15", "N_DRAWS": 1},
+    "28_flaws_of_the_reference": {
+        **{"N_TRAIN": 32, "N_VALIDATION": 16, "N_TEST": 24, "EPOCHS": 1, "N_EXAMPLES": 60},
+        **{"N_ADVERSARIAL": 30, "N_PROMPT": 8, "N_NEURONS": 20, "N_RANKED": 100},
+    },
+    "29_pruning_and_other_tuning": {
+        **{"N_TRAIN": 64, "N_VALIDATION": 24, "N_TEST": 60, "EPOCHS": 1, "N_PROMPT": 6},
+        **{"KEPT": "0.02, 0.3", "SUPPRESSED": "0.1", "N_DRAWS": 2, "ROUNDS": 1},
+    },
     "90_results": {},
+    "91_skill_neuron_results": {},
 }
 
 # Notebook: the runs whose results it reads, as (notebook, parameters beside the tiny ones).
 NEEDS: dict[str, list[tuple[str, dict]]] = {
     "12_attack_victims": [("11_train_victims", {"METHOD": method}) for method in METHODS],
+    "91_skill_neuron_results": [("24_skill_neurons", {}), ("28_flaws_of_the_reference", {})],
     "90_results": [("13_main_table", {}), ("10_templates_and_verbalizers", {})],
 }
 

@@ -50,6 +50,19 @@ def test_victims_learn(tiny_backbone, method, autocast):
     assert logits.dtype == torch.float32 and logits.argmax() == 1
 
 
+def test_nothing_is_trained_after_an_evaluation_with_all_right(tiny_backbone, data, monkeypatch):
+    """The first of equal evaluations wins, so what comes after cannot change the outcome."""
+    whole, short = (iter(accs) for accs in ([0.5, 0.99, *[0.7] * 6], [0.5, 1.0]))
+    victims = []
+    for accuracies in (whole, short):
+        monkeypatch.setattr(training, "clean_accuracy", lambda *_, a=accuracies: next(a))
+        victims.append(tiny_victim("mlp_ft", tiny_backbone))
+        log = quiet(victims[-1], data)
+    assert len(log.history) == 2 and log.best == log.history[1]
+    first, second = (weights_of(victim) for victim in victims)
+    assert fingerprint(first) == fingerprint(second)
+
+
 def test_evaluate_is_the_share_of_right_examples(tiny_backbone, data):
     victim = tiny_victim("mlp_ft", tiny_backbone)
     right = sum(
