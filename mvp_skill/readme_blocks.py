@@ -19,6 +19,7 @@ from mvp_skill.comparison import (
 from mvp_skill.files import read_json, write_atomically
 from mvp_skill.other_backbones import backbone_cells, backbone_claim, backbone_gains
 from mvp_skill.readme_facts import duration, markdown, mini_models, mini_world, scales, size
+from mvp_skill.readme_prompts import prompt_scales, soft_prompts
 from mvp_skill.reported import paper_claims, verdicts
 from mvp_skill.results import VERDICTS, load_claims, load_runs
 from mvp_skill.run_folders import run_folders
@@ -44,7 +45,9 @@ def blocks(record: Path = RECORD) -> dict[str, str]:
         "table": results(record),
         "claims": claims(record),
         "notebooks": notebooks(record),
+        "soft prompts": soft_prompts(record),
         "scales": scales(),
+        "prompt scales": prompt_scales(),
         "mini world": mini_world(),
         "mini models": mini_models(),
     }

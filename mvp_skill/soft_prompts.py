@@ -20,6 +20,7 @@ from torch import Tensor
 from mvp_skill import __version__
 from mvp_skill.backbones import check_safetensors
 from mvp_skill.errors import BadInput
+from mvp_skill.files import read_json
 from mvp_skill.run_folders import run_folders
 from mvp_skill.weights import read_tensors, write_tensors
 
@@ -130,11 +131,14 @@ def load_soft_prompts(folder: str | Path) -> list[SoftPrompt]:
 
 
 def soft_prompts_of_runs(root: str | Path) -> list[SoftPrompt]:
-    """Those that finished runs stored, as files soft_prompt*.safetensors; BadInput as for one."""
-    paths = [
-        path for folder in run_folders(root) for path in sorted(folder.rglob(f"{TABLE}*{SUFFIX}"))
-    ]
-    return [load_soft_prompt(path) for path in paths]
+    """Those that finished runs stored, as files soft_prompt*.safetensors; BadInput as for one.
+
+    Of several with one name and backbone, the one whose run ended last.
+    """
+    folders = sorted(run_folders(root), key=lambda f: read_json(f / "run.json")["finished"])
+    paths = [path for folder in folders for path in sorted(folder.rglob(f"{TABLE}*{SUFFIX}"))]
+    found = map(load_soft_prompt, paths)
+    return list({(one.facts.backbone, one.facts.name): one for one in found}.values())
 
 
 def listing(prompts: list[SoftPrompt]) -> "DataFrame":

@@ -83,7 +83,7 @@ def train(
         (folder / TRAINING_FILE).unlink(missing_ok=True)
     growing = TrainingData(victim, splits["train"], data["train"], config, attacker)
     run = _Run(victim, auxiliary, growing, splits["validation"], config, folder, key)
-    with repeatable(), denormals_flushed():
+    with repeatable(), denormals_flushed(), torch.enable_grad():
         state = _optimise(run, progress, state_every_seconds)
     set_weights(victim, state.best, "the best checkpoint")
     victim.eval()

@@ -16,8 +16,9 @@ import pytest
 from mvp_skill.attack_log import AttackLog
 from mvp_skill.batch import Run, plan
 from mvp_skill.execution import DONE, execute
+from mvp_skill.project_runs import METHODS
 from mvp_skill.run_folders import finished_record
-from run_all import METHODS, NOTEBOOKS
+from run_all import NOTEBOOKS
 
 VICTIMS = {
     "TASK": "mini_films",

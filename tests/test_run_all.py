@@ -74,7 +74,10 @@ def test_the_plan_trains_before_it_attacks_and_ends_with_the_results(scale):
         assert all(needed in seen for needed in run.needs)
         assert not (run.alone and run.needs)  # what is alone comes first
         seen.append(run)
-    assert runs[-1].notebook == "90_results" and set(runs[-1].needs) == set(runs[:-1])
+    *others, victims, prompts = runs
+    assert [victims.notebook, prompts.notebook] == ["90_results", "91_skill_neuron_results"]
+    assert {run for run in others if run.notebook[0] == "2"} == set(prompts.needs)
+    assert {run for run in others if run.notebook[0] != "2"} == set(victims.needs)
     tasks, seeds = SCALES[scale].tasks, SCALES[scale].seeds
     attacks = [run for run in runs if run.notebook == "12_attack_victims"]
     assert len(attacks) == len(tasks) * len(seeds)

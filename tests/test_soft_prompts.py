@@ -1,6 +1,7 @@
 """Soft prompts: round trip, refusals, and which rows are read."""
 
 import dataclasses
+import json
 
 import pytest
 import torch
@@ -139,16 +140,19 @@ def test_every_fact_is_documented_and_has_a_default_but_the_first_four():
 
 
 def test_the_soft_prompts_of_finished_runs_are_found(tmp_path):
-    def run(name: str, seed: int):
-        folder = tmp_path / "22_prompt_tuning" / name
-        save_soft_prompt(folder / "soft_prompt.safetensors", soft_prompt(seed=seed))
-        save_soft_prompt(
-            folder / "victim" / "soft_prompt_b.safetensors", soft_prompt(seed=seed + 1)
-        )
+    def run(name: str, seeds: dict[str, int], finished: str):
+        folder = tmp_path / "20_prompt_tuning" / name
+        for file, seed in seeds.items():
+            stored = soft_prompt(seed=seed, note=name)
+            save_soft_prompt(folder / f"soft_prompt{file}.safetensors", stored)
         save_file({"weight": torch.zeros(3)}, folder / "model.safetensors")
-        (folder / "run.json").write_text("{}")
+        (folder / "run.json").write_text(json.dumps({"finished": finished}))
 
-    run("mini_films-s0", 0)
-    run("mini_news-s5.partial", 5)
+    run("a", {"": 0, "_b": 1}, "2026-11-21T11:00")
+    run("later.partial", {"": 5}, "2026-11-21T12:00")
     assert [prompt.facts.seed for prompt in soft_prompts_of_runs(tmp_path)] == [0, 1]
+    run("b", {"": 1}, "2026-11-21T10:00")
+    assert [p.facts.note for p in soft_prompts_of_runs(tmp_path)] == ["a", "a"], "the last one wins"
+    run("b", {"": 1}, "2026-11-21T13:00")
+    assert {p.facts.seed: p.facts.note for p in soft_prompts_of_runs(tmp_path)} == {0: "a", 1: "b"}
     assert soft_prompts_of_runs(tmp_path / "nothing") == []

@@ -4,30 +4,70 @@ What AdvGLUE is to GLUE: texts that somebody else's victims got wrong after an a
 that still hold. The victims are fine-tuned ones (MLP-FT, MVP), never the prompts under study, and
 instead of people an oracle says whether the label holds.
 
-    records = adversarial_records(study, "mini_films", ("mlp_ft", "mvp"), RECIPES, n=120, seed=0)
-    write_set(folder, "mini_adv_films", "mini_films", records, provenance)
+    python -m mvp_skill.mini.adversarial_sets results mvp_skill/mini/adversarial
+
+makes all of them anew, in about half an hour of two processor cores; victims and attack logs stay
+in the results folder, so it goes on where it was stopped.
 """
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from mvp_skill import __version__
+from mvp_skill.backbones import SHIPPED
 from mvp_skill.conditions import Condition
 from mvp_skill.errors import BadInput
 from mvp_skill.files import write_atomically
 from mvp_skill.mini.dice import Dice
 from mvp_skill.studies import Study
+from mvp_skill.task_types import adversarial_task
+from mvp_skill.weights import fingerprint, read_tensors
 
+TASKS = ("mini_films", "mini_duplicates", "mini_nli_binary")
+VICTIMS = ("mlp_ft", "mvp")
+N_TEXTS, N_ATTACKED = 150, 300
 RECIPES = ("textfooler", "textbugger_stock", "misspelling")
 """Exchanged words, edited characters and both, as in AdvGLUE's word-level part."""
+
+
+def make_set(task: str, results: Path, folder: Path, n: int = N_TEXTS, **settings: Any) -> Path:
+    """Attack victims of a task and write its adversarial set with its provenance.
+
+    settings   of the study, other than its usual ones (`N_ATTACKED` test examples, one seed)
+    """
+    given = {"SCALE": "mini", "TASKS": task, "SEEDS": "0", "OUT": str(results)}
+    given |= {"N_TEST": N_ATTACKED, "N_ATTACKED": N_ATTACKED} | settings
+    study = Study(given)
+    records = adversarial_records(study, task, VICTIMS, RECIPES, n=n)
+    return write_set(folder, adversarial_task(task), task, records, provenance_of(study))
+
+
+def provenance_of(study: Study) -> dict[str, Any]:
+    """What a set depends on, as JSON."""
+    scale = study.scale
+    weights, _ = read_tensors(SHIPPED[scale.backbone] / "model.safetensors")
+    return {
+        "made_by": "mvp_skill.mini.adversarial_sets",
+        "version": __version__,
+        "victims": list(VICTIMS),
+        "attacks": list(RECIPES),
+        "backbone": scale.backbone,
+        "backbone_weights": fingerprint(weights)[:16],
+        "n_train": scale.n_train,
+        "n_attacked": scale.n_attacked,
+        "seed": scale.seeds[0],
+        "label": "kept, as the oracle of the mini world judges; of each text at most one attack",
+    }
 
 
 def adversarial_records(
     study: Study,
     task: str,
     victims: Sequence[str],
-    recipes: Sequence[str] = RECIPES,
+    recipes: Sequence[str],
     *,
     n: int,
     seed: int = 0,
@@ -87,3 +127,8 @@ def _record(row: Any, victim: str, recipe: str) -> dict[str, Any]:
         "victim": victim,
         "attack": recipe,
     }
+
+
+if __name__ == "__main__":
+    for one in TASKS:
+        print(make_set(one, Path(sys.argv[1]), Path(sys.argv[2])))

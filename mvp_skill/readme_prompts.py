@@ -1,0 +1,67 @@
+"""What stands in the README's blocks on the second paper: accuracies, transfer, the scales."""
+
+from pathlib import Path
+
+from mvp_skill.files import read_json
+from mvp_skill.prompt_scales import PROMPT_SCALES
+from mvp_skill.readme_facts import markdown
+from mvp_skill.run_folders import run_folders
+
+# Notebook, table that it saved, what is said before it.
+TABLES = (
+    ("20_prompt_tuning", "table_accuracy", "Accuracy of tuned soft prompts on clean test texts"),
+    ("23_adversarial_data", "table_adversarial", "The same prompts on adversarial texts, per cent"),
+    (
+        "22_prompt_transfer",
+        "table_types",
+        "Accuracy of each target's own prompt, of others of its type, and of other types",
+    ),
+)
+NOT_YET = "*No run is recorded yet.*"
+
+
+def soft_prompts(record: Path) -> str:
+    """The main tables of the recorded runs at the mini scale, as the notebooks saved them."""
+    parts = []
+    for notebook, name, lead in TABLES:
+        for folder in run_folders(record):
+            path = folder / f"{name}.csv"
+            if folder.parent.name == notebook and path.exists() and _is_mini(folder):
+                parts.append(f"{lead}:\n\n{_as_markdown(path)}")
+    return "\n\n".join(parts) or NOT_YET
+
+
+def prompt_scales() -> str:
+    """What the three scales mean for soft prompts."""
+
+    def count(number: int | None) -> str:
+        return "all" if number is None else f"{number:,}"
+
+    rows = [
+        [
+            f"`{scale.name}`",
+            ", ".join(f"`{backbone}`" for backbone in scale.backbones.values()),
+            ", ".join(f"`{task}`" for task in scale.tasks),
+            ", ".join(count(n) for n in (scale.n_train, scale.n_validation, scale.n_test)),
+            str(scale.n_prompt),
+            f"{scale.epochs} of {scale.batch_size}",
+            ", ".join(map(str, scale.seeds)),
+        ]
+        for scale in PROMPT_SCALES.values()
+    ]
+    head = ["scale", "backbones", "tasks", "training, validation, test examples"]
+    head += ["prompt positions", "epochs at most, batches", "seeds"]
+    return markdown(head, rows)
+
+
+def _is_mini(folder: Path) -> bool:
+    return read_json(folder / "run.json")["parameters"].get("SCALE", "mini") == "mini"
+
+
+def _as_markdown(path: Path) -> str:
+    import pandas
+
+    table = pandas.read_csv(path, dtype=str, keep_default_na=False)
+    if list(table.columns[:1]) == ["Unnamed: 0"]:  # numbers of the rows
+        table = table.drop(columns="Unnamed: 0")
+    return markdown([name.replace("_", " ") for name in table], table.to_numpy().tolist())
