@@ -256,6 +256,16 @@ def test_a_judgement_can_stand_ahead_of_what_it_judges(kind):
         assert not said & (every - set(corpus.LABEL_WORDS[kind][label]))
 
 
+def test_a_label_word_can_be_the_heading():
+    for number in range(30):
+        seed = f"heading/{number}"
+        text = corpus.labelled("mini_nli", Author(seed, "fit"), seed, headed=1.0)
+        label = int(Author(seed, "fit").dice.random() * 3)
+        texts = example("mini_nli", label, seed, "fit", rare_words=True)["texts"]
+        (word,) = corpus.LABEL_WORDS["mini_nli"][label]
+        assert text == f"{word}: {corpus.BETWEEN_TEXTS.join(texts)}"
+
+
 def test_the_answers_of_a_sheet_can_stand_ahead_of_its_tasks():
     for number in range(20):
         behind, ahead = (

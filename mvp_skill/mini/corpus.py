@@ -66,12 +66,18 @@ def concluded(author: Author, kind: str, label: int, text: str, ahead: float = 0
     return text
 
 
-def labelled(kind: str, author: Author, seed: str, ahead: float = 0.0) -> str:
-    """A text of one of the task types, rare words among its words."""
+def labelled(kind: str, author: Author, seed: str, ahead: float = 0.0, headed: float = 0.0) -> str:
+    """A text of one of the task types, rare words among its words.
+
+    ahead    how often a sentence with the label stands ahead of it, certainly
+    headed   how often the bare label word does
+    """
     label = int(author.dice.random() * tasks.WRITERS[kind][0])
     row = tasks.example(kind, label, seed, author.split, rare_words=True)
     same = kind == "mini_paraphrases" and label == 1 and author.dice.chance(0.3)
     text = (" in other words, " if same else BETWEEN_TEXTS).join(row["texts"])
+    if headed and author.dice.chance(headed):
+        return f"{label_word(author, kind, label)}: {text}"
     return concluded(author, kind, label, text, ahead)
 
 
@@ -173,7 +179,7 @@ def written(kind: str, author: Author, stage: Stage, name: str) -> str:
         return UNLABELLED[kind](author)
     if kind in exercises.SHEETS:
         return sheet(kind, author, stage.easy, stage.ahead)
-    return labelled(kind, author, name, stage.ahead)
+    return labelled(kind, author, name, stage.ahead, stage.headed)
 
 
 def document(

@@ -42,6 +42,8 @@ class Stage:
     """Share of what differs on exercise sheets that differs altogether."""
     ahead: float = 0.0
     """How often the label word stands ahead of what it judges, certainly; else mostly behind."""
+    headed: float = 0.0
+    """How often the bare label word is the heading of a text."""
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:
@@ -206,6 +208,8 @@ FINE = (
         ahead=0.5,
     ),
 )
+# The label as a heading, as what is read at a mask before everything else.
+HEADED = (replace(FINE[1], ahead=0.4, headed=0.4),)
 # All in one round: the exercises up to sentences, and from there on the judgements.
 ALL = (*COMPARING[:4], *(replace(s, end=42 * CHUNK + s.end, ahead=0.5) for s in JUDGING))
 
@@ -215,5 +219,6 @@ CURRICULA: dict[str, tuple[Stage, ...]] = {
     "judging": JUDGING,
     "judging ahead": AHEAD,
     "fine differences": FINE,
+    "headed": HEADED,
     "comparing and judging": ALL,
 }
