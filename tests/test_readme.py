@@ -88,7 +88,7 @@ def test_a_command_of_the_readme_is_understood(line):
 
 
 def test_the_commands_for_real_data_choose_the_runs_on_these_tasks(monkeypatch):
-    lines = [line for line in run_all_lines() if "DATA_DIR" in line]
+    lines = [line for line in run_all_lines() if "DATA_DIR" in line and "PROMPTS" not in line]
     assert len(lines) == 3
     monkeypatch.setattr(run_all.batch, "check", lambda *given: None)  # the folders are examples
     for line, task in zip(lines, ("sst2", "ag_news", None), strict=True):
@@ -103,6 +103,17 @@ def test_the_commands_for_real_data_choose_the_runs_on_these_tasks(monkeypatch):
             assert {run.parameters["TASK"] for run in chosen} == {task}
         given = {name for name, _ in arguments.parameters}
         assert given - {"TASKS"} == {"DATA_DIR", "BACKBONE", "NEIGHBOURS", "ENCODER"}
+
+
+def test_the_command_for_released_prompts_tunes_nothing_and_runs_e1_to_e4(monkeypatch):
+    (line,) = [line for line in run_all_lines() if "PROMPTS" in line and "--scale" in line]
+    monkeypatch.setattr(run_all.batch, "check", lambda *given: None)  # the folders are examples
+    chosen, _ = run_all.chosen_runs(run_all.arguments_of(shlex.split(line)), ROOT / "results")
+    stems = [run.source.stem for run in chosen]
+    assert set(stems) == {"20_prompt_tuning", "22_prompt_transfer", "23_adversarial_data"}
+    for run in chosen:
+        assert run.parameters["PROMPTS"].endswith("continuous_prompts")
+        assert run.parameters["SEEDS"] == "33, 34, 35, 36, su" and run.parameters["T5"]
 
 
 def test_the_record_was_made_by_one_clean_state_of_the_code():
