@@ -132,6 +132,8 @@ TINY: dict[str, dict] = {
 NEEDS: dict[str, list[tuple[str, dict]]] = {
     "12_attack_victims": [("11_train_victims", {"METHOD": method}) for method in METHODS],
     "91_skill_neuron_results": [("24_skill_neurons", {}), ("28_flaws_of_the_reference", {})],
+    # Two prompts of one seed: fewer than some of its tables want.
+    "21_prompt_geometry": [("20_prompt_tuning", {})],
     "90_results": [("13_main_table", {}), ("10_templates_and_verbalizers", {})],
 }
 

@@ -70,14 +70,16 @@ def labelled(kind: str, author: Author, seed: str, ahead: float = 0.0, headed: f
     """A text of one of the task types, rare words among its words.
 
     ahead    how often a sentence with the label stands ahead of it, certainly
-    headed   how often the bare label word does
+    headed   how often its heading begins with the label word
     """
     label = int(author.dice.random() * tasks.WRITERS[kind][0])
     row = tasks.example(kind, label, seed, author.split, rare_words=True)
     same = kind == "mini_paraphrases" and label == 1 and author.dice.chance(0.3)
     text = (" in other words, " if same else BETWEEN_TEXTS).join(row["texts"])
     if headed and author.dice.chance(headed):
-        return f"{label_word(author, kind, label)}: {text}"
+        word, name = label_word(author, kind, label), kind.removeprefix("mini_")
+        # With a space ahead: the token that a label word is everywhere else.
+        return f" {author.voice.say(f'heading.{name}', label=word)}: {text}"
     return concluded(author, kind, label, text, ahead)
 
 

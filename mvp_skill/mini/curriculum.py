@@ -43,7 +43,7 @@ class Stage:
     ahead: float = 0.0
     """How often the label word stands ahead of what it judges, certainly; else mostly behind."""
     headed: float = 0.0
-    """How often the bare label word is the heading of a text."""
+    """How often the heading of a text begins with the label word."""
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:
@@ -208,7 +208,7 @@ FINE = (
         ahead=0.5,
     ),
 )
-# The label as a heading, as what is read at a mask before everything else.
+# The label word before everything else, and behind it what it is about: so a soft prompt reads it.
 HEADED = (replace(FINE[1], ahead=0.4, headed=0.4),)
 # All in one round: the exercises up to sentences, and from there on the judgements.
 ALL = (*COMPARING[:4], *(replace(s, end=42 * CHUNK + s.end, ahead=0.5) for s in JUDGING))
