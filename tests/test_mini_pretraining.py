@@ -31,7 +31,7 @@ from mvp_skill.mini.objectives import (
     weighted_loss,
 )
 from mvp_skill.mini.oracle import words_of
-from mvp_skill.mini.reading import MiniCorpus, Reader, TextFiles
+from mvp_skill.mini.reading import MiniCorpus, Reader, TextFiles, parted
 from mvp_skill.weights import weights_of
 
 KINDS = ("roberta", "bert", "gpt2", "t5")
@@ -234,6 +234,27 @@ def test_pairs_are_parted_by_the_separator_in_every_second_document(tokenizers):
 
 
 # --- the run ---
+
+
+def test_a_heading_that_stands_apart_has_the_start_of_the_text_behind_it(tokenizers, monkeypatch):
+    tokens = tokenizers["roberta"]
+    text = " good film:" + corpus.HEADING_ENDS + "it was good."
+    (row,) = tokens([parted(text, tokens, True)], add_special_tokens=False)["input_ids"]
+    assert row.count(tokens.cls_token_id) == 1 and row[0] != tokens.cls_token_id
+    seen = []
+
+    def spy(ids, *others):
+        seen.append(ids)
+        return mask_tokens(ids, *others)
+
+    monkeypatch.setattr("mvp_skill.mini.objectives.mask_tokens", spy)
+    model = build_model(PretrainConfig("roberta", 1, **TINY), len(tokens))
+    plain = tokens(["it was good."], add_special_tokens=False)["input_ids"][0]
+    objectives.OBJECTIVES["roberta"](tokens)(model, [row, plain], seed=0)
+    first, second = seen[0].tolist()
+    assert first[: len(row) + 1] == [*row, tokens.sep_token_id]
+    assert second[: len(plain) + 2] == [tokens.cls_token_id, *plain, tokens.sep_token_id]
+    assert parted(text, tokenizers["t5"], True) == " good film: it was good."
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -30,6 +30,8 @@ LABEL_WORDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "mini_excuses": (("bad", "invalid"), ("good", "valid")),
 }
 BETWEEN_TEXTS = "\t"  # stands between the two texts of a pair; a tokenizer's caller replaces it
+HEADING_ENDS = "\n"  # where a heading stands apart from its text, as a soft prompt does
+APART_SHARE = 0.7  # of the headings in a stage that has them apart
 CLOSED_SHARE = 0.65
 OPENED_SHARE = 0.2
 OPENED = ("mini_films", "mini_restaurants", "mini_news")  # those that a verdict often opens
@@ -66,11 +68,19 @@ def concluded(author: Author, kind: str, label: int, text: str, ahead: float = 0
     return text
 
 
-def labelled(kind: str, author: Author, seed: str, ahead: float = 0.0, headed: float = 0.0) -> str:
+def labelled(
+    kind: str,
+    author: Author,
+    seed: str,
+    ahead: float = 0.0,
+    headed: float = 0.0,
+    apart: bool = False,
+) -> str:
     """A text of one of the task types, rare words among its words.
 
     ahead    how often a sentence with the label stands ahead of it, certainly
     headed   how often its heading begins with the label word
+    apart    whether most headings stand apart from the text
     """
     label = int(author.dice.random() * tasks.WRITERS[kind][0])
     row = tasks.example(kind, label, seed, author.split, rare_words=True)
@@ -79,7 +89,9 @@ def labelled(kind: str, author: Author, seed: str, ahead: float = 0.0, headed: f
     if headed and author.dice.chance(headed):
         word, name = label_word(author, kind, label), kind.removeprefix("mini_")
         # With a space ahead: the token that a label word is everywhere else.
-        return f" {author.voice.say(f'heading.{name}', label=word)}: {text}"
+        heading = f" {author.voice.say(f'heading.{name}', label=word)}:"
+        between = HEADING_ENDS if apart and author.dice.chance(APART_SHARE) else " "
+        return heading + between + text
     return concluded(author, kind, label, text, ahead)
 
 
@@ -181,7 +193,7 @@ def written(kind: str, author: Author, stage: Stage, name: str) -> str:
         return UNLABELLED[kind](author)
     if kind in exercises.SHEETS:
         return sheet(kind, author, stage.easy, stage.ahead)
-    return labelled(kind, author, name, stage.ahead, stage.headed)
+    return labelled(kind, author, name, stage.ahead, stage.headed, stage.apart)
 
 
 def document(

@@ -44,6 +44,8 @@ class Stage:
     """How often the label word stands ahead of what it judges, certainly; else mostly behind."""
     headed: float = 0.0
     """How often the heading of a text begins with the label word."""
+    apart: bool = False
+    """Whether most such headings stand ahead of the token that begins a text."""
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:
@@ -210,6 +212,7 @@ FINE = (
 )
 # The label word before everything else, and behind it what it is about: so a soft prompt reads it.
 HEADED = (replace(FINE[1], ahead=0.4, headed=0.4),)
+APART = (replace(FINE[1], ahead=0.3, headed=0.6, apart=True),)
 # All in one round: the exercises up to sentences, and from there on the judgements.
 ALL = (*COMPARING[:4], *(replace(s, end=42 * CHUNK + s.end, ahead=0.5) for s in JUDGING))
 
@@ -220,5 +223,6 @@ CURRICULA: dict[str, tuple[Stage, ...]] = {
     "judging ahead": AHEAD,
     "fine differences": FINE,
     "headed": HEADED,
+    "headed apart": APART,
     "comparing and judging": ALL,
 }

@@ -98,7 +98,9 @@ class MaskedTokens:
         generator = torch.Generator().manual_seed(seed)
         tokens = self.tokenizer
         start, end, pad = tokens.cls_token_id, tokens.sep_token_id, tokens.pad_token_id
-        ids = padded([[start, *row, end] for row in rows], pad)  # [batch, position]
+        # A text whose heading stands apart has its own start behind that.
+        begun = [row if start in row else [start, *row] for row in rows]
+        ids = padded([[*row, end] for row in begun], pad)  # [batch, position]
         inputs, targets = mask_tokens(
             ids, self.special, self.label_words, tokens.mask_token_id, generator
         )

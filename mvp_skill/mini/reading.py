@@ -53,7 +53,11 @@ def text_lines(file: Path) -> list[str]:
 
 
 def parted(text: str, tokenizer: PreTrainedTokenizerBase, by_separator: bool) -> str:
-    """The two texts of a pair as the tokenizer's pairs stand, or simply one after the other."""
+    """The two texts of a pair as the tokenizer's pairs stand, or simply one after the other.
+
+    A heading that stands apart is parted by the token that begins a text, if there is one.
+    """
+    text = text.replace(corpus.HEADING_ENDS, tokenizer.cls_token or " ")
     separator = tokenizer.sep_token if by_separator else None
     return text.replace(corpus.BETWEEN_TEXTS, 2 * separator if separator else " ")
 
