@@ -11,7 +11,7 @@ from mvp_skill.scales import AUTOCAST, closest
 KINDS = ("roberta", "t5")
 COUNTS = (
     *("n_train", "n_validation", "n_test", "n_prompt", "max_text", "batch_size", "epochs"),
-    *("eval_every_examples", "patience", "n_threshold", "n_draws", "n_permutations"),
+    *("eval_every_examples", "patience", "n_threshold", "n_draws", "n_permutations", "n_measured"),
 )
 
 
@@ -45,6 +45,8 @@ class PromptScale:
     """Sets of random neurons."""
     n_permutations: int
     """Of the labels, for the null."""
+    n_measured: int
+    """Examples of a measuring half that a suppression curve is measured on, at most."""
     objective: dict[str, str]
     """Kind to the loss: "clean" compares label words, "vocabulary" all words."""
     autocast: str = "off"
@@ -78,8 +80,9 @@ _MINI = PromptScale(
     patience=10,
     seeds=(0, 1, 2),
     n_threshold=1000,
-    n_draws=5,
+    n_draws=2,
     n_permutations=20,
+    n_measured=64,
     objective=_OBJECTIVE,
     autocast="auto",
 )
@@ -114,6 +117,7 @@ _PAPER = PromptScale(
     n_threshold=10_000,
     n_draws=5,
     n_permutations=20,
+    n_measured=2000,
     objective=_OBJECTIVE,
 )
 
@@ -130,6 +134,7 @@ _SMALL = replace(
     eval_every_examples=4000,
     patience=5,
     seeds=(0, 1, 2),
+    n_measured=500,
 )
 
 PROMPT_SCALES = {scale.name: scale for scale in (_MINI, _SMALL, _PAPER)}

@@ -40,8 +40,6 @@ RATES = (0, 1, 3, 5, 7, 9, 11, 13, 15)
 """Per cent of the neurons of each layer; Ackermann and Ohmer 2023."""
 GAUSSIAN_SD = 0.1
 """Wang et al. 2022."""
-MEASURED = {"mini": 64, "small": 500, "paper": 2000}
-"""Scale to examples of a measuring half that a curve is measured on, at most."""
 RANKINGS = ("all seeds", "own seed")
 
 
