@@ -16,7 +16,19 @@ TABLES = (
         "table_types",
         "Accuracy of each target's own prompt, of others of its type, and of other types",
     ),
+    (
+        "24_skill_neurons",
+        "table_existence",
+        "The most predictive single neurons, beside the model and beside permuted labels, per cent",
+    ),
+    (
+        "25_suppression",
+        "table_suppression",
+        "Accuracy without suppression (*none*), and with the highest rate of random or of skill "
+        "neurons of each layer suppressed, per cent",
+    ),
 )
+NAMELESS = "Unnamed: 0"  # what pandas calls a column without a name: the index
 NOT_YET = "*No run is recorded yet.*"
 
 
@@ -62,6 +74,8 @@ def _as_markdown(path: Path) -> str:
     import pandas
 
     table = pandas.read_csv(path, dtype=str, keep_default_na=False)
-    if list(table.columns[:1]) == ["Unnamed: 0"]:  # numbers of the rows
-        table = table.drop(columns="Unnamed: 0")
-    return markdown([name.replace("_", " ") for name in table], table.to_numpy().tolist())
+    first = table.columns[0]
+    if first == NAMELESS and list(table[first]) == [str(i) for i in range(len(table))]:
+        table = table.drop(columns=first)
+    heads = ["" if name == NAMELESS else name.replace("_", " ") for name in table]
+    return markdown(heads, table.to_numpy().tolist())
