@@ -24,12 +24,18 @@ KINDS = {
     "seq2seq": "AutoModelForSeq2SeqLM",
     "causal_lm": "AutoModelForCausalLM",
 }
+DROPOUTS = {  # architecture: settings of its config.json that are probabilities
+    "roberta": ("hidden_dropout_prob", "attention_probs_dropout_prob"),
+    "bert": ("hidden_dropout_prob", "attention_probs_dropout_prob"),
+    "gpt2": ("resid_pdrop", "embd_pdrop", "attn_pdrop"),
+    "t5": ("dropout_rate",),
+}
 _LOCAL = {"local_files_only": True, "trust_remote_code": False}
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model")
 
 
 def load_backbone(
-    name_or_folder: str | Path, kind: str = "masked_lm"
+    name_or_folder: str | Path, kind: str = "masked_lm", dropout: float | None = None
 ) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     """A pretrained model, in float32 and evaluation mode, and its tokenizer.
 
@@ -37,6 +43,7 @@ def load_backbone(
     model, tokenizer = load_backbone("/data/t5-base", "seq2seq")
 
     kind      one of KINDS
+    dropout   its probability in training; None for what config.json says
     raises    BadInput for an unknown kind, a missing, truncated or unsuitable checkpoint, a
               hub out of reach
     """
@@ -51,6 +58,7 @@ def load_backbone(
             dtype="float32",  # transformers 5 would otherwise take the file's own precision
             output_loading_info=True,
             **_attention(name_or_folder),
+            **_dropout(name_or_folder, dropout),
             **_LOCAL,
         )
     _check_nothing_is_random(folder, kind, loading)
@@ -84,6 +92,12 @@ def untrained_backbone(
 def _attention(name_or_folder: str | Path) -> dict[str, str]:
     """Fused attention, unless the model is so small that it slows training down on a CPU."""
     return {"attn_implementation": "eager"} if str(name_or_folder) in SHIPPED else {}
+
+
+def _dropout(name_or_folder: str | Path, probability: float | None) -> dict[str, float]:
+    if probability is None:
+        return {}
+    return dict.fromkeys(DROPOUTS[model_type_of(name_or_folder)], probability)
 
 
 def model_type_of(name_or_folder: str | Path) -> str:

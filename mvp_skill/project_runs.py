@@ -31,7 +31,7 @@ def runs_of(scale: str) -> list[Run]:
         Run("90_results", needs=tuple(victims)),
         Run("91_skill_neuron_results", needs=tuple(prompts)),
     ]
-    return [*victims, *prompts, *results]
+    return [*prompts, *victims, *results]
 
 
 def skill_neurons_of(scale: str) -> list[Run]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 SETTINGS = ("N_TRAIN", "N_VALIDATION", "N_TEST", "N_PROMPT", "MAX_TEXT")
 SETTINGS += ("INIT", "LEARNING_RATE", "BATCH_SIZE", "EPOCHS", "EVAL_EVERY_EXAMPLES", "PATIENCE")
+SETTINGS += ("DROPOUT",)
 SETTINGS += ("N_THRESHOLD", "N_DRAWS", "N_PERMUTATIONS", "N_MEASURED", "AUTOCAST")
 NO_DECAY = 0.0
 
@@ -97,6 +98,7 @@ class PromptStudy:
         scale = self.scale
         options = {"n_prompt": scale.n_prompt, "max_text": scale.max_text, "init": scale.init}
         options |= {"label_words": "released" if self.is_released else "default", "seed": seed}
+        options |= {"dropout": scale.dropout}
         made = build_prompted(self._models.get(kind, self.backbones[kind]), task, **options)
         self._models.setdefault(kind, made)
         return made

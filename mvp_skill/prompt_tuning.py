@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mvp_skill import __version__
 from mvp_skill.backbones import load_backbone, model_type_of
-from mvp_skill.checks import check_choice, check_count
+from mvp_skill.checks import check_choice, check_count, check_number
 from mvp_skill.errors import BadInput
 from mvp_skill.files import read_json, write_json
 from mvp_skill.prompt_formats import EXTRA_POSITIONS, MAX_TEXT
@@ -40,6 +40,7 @@ def build_prompted(
     init: str | SoftPrompt = "normal",
     max_text: int = MAX_TEXT,
     label_words: str = "default",
+    dropout: float | None = None,
     seed: int = 0,
 ) -> Prompted:
     """A prompt-tuned model that is not tuned yet, on the GPU if there is one.
@@ -50,12 +51,16 @@ def build_prompted(
     init         "normal", "vocabulary" (embeddings of random words), or another soft prompt
     max_text     tokens of text in a row, at most; what the backbone cannot read is cut besides
     label_words  a set of soft_verbalizers.yaml: "released" goes with released prompts
+    dropout      of the backbone in training, from 0; None for what its files say, as in the
+                 authors' code. A shared backbone keeps its own
     seed         of the table's first values
     raises       BadInput for anything unknown, before the backbone is loaded
     """
     task = task_named(task) if isinstance(task, str) else task
     check_count("n_prompt", n_prompt, 2)
-    name, model, tokenizer = _loaded(backbone)
+    if dropout is not None and dropout != 0:
+        check_number("DROPOUT", dropout, "at least 0 and below 1", 0, 1)
+    name, model, tokenizer = _loaded(backbone, dropout)
     kind = model.config.model_type
     words = soft_verbalizer(task.name, BACKBONE_KINDS[kind][0], label_words)
     settings = PromptSettings(
@@ -68,6 +73,7 @@ def build_prompted(
         n_prompt=n_prompt,
         max_text=min(max_text, _room(model, tokenizer) - n_prompt - EXTRA),
         init=init if isinstance(init, str) else init.facts.name,
+        dropout=backbone.settings.dropout if isinstance(backbone, Prompted) else dropout,
         seed=seed,
     )
     table = _start(init, kind, model, tokenizer, n_prompt, seed)
@@ -141,19 +147,19 @@ def load_prompted(folder: str | Path) -> Prompted:
     lists = {name: tuple(value) for name, value in stored.items() if isinstance(value, list)}
     settings = PromptSettings(**stored | lists)
     model, tokenizer = load_backbone(
-        settings.backbone, BACKBONE_KINDS[kind_of(settings.backbone)][0]
+        settings.backbone, BACKBONE_KINDS[kind_of(settings.backbone)][0], settings.dropout
     )
     prompt = load_soft_prompt(Path(folder) / PROMPT_FILE, d_model=model.config.hidden_size)
     return _assemble(model, tokenizer, settings, prompt.table)
 
 
-def _loaded(backbone: str | Prompted) -> tuple[str, Any, Any]:
+def _loaded(backbone: str | Prompted, dropout: float | None) -> tuple[str, Any, Any]:
     """Name, model and tokenizer."""
     if isinstance(backbone, Prompted):
         return backbone.settings.backbone, backbone.backbone, backbone.tokenizer
     kind = kind_of(backbone)
     with torch.random.fork_rng(devices=[]):
-        return str(backbone), *load_backbone(backbone, BACKBONE_KINDS[kind][0])
+        return str(backbone), *load_backbone(backbone, BACKBONE_KINDS[kind][0], dropout)
 
 
 def _start(

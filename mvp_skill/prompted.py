@@ -40,6 +40,8 @@ class PromptSettings:
     max_text: int
     """Tokens of text that a row has room for, beside special tokens."""
     init: str = "normal"
+    dropout: float | None = None
+    """Of the backbone in training; None: what its files say."""
     seed: int = 0
     method: str = "prompt_tuning"
     templates: tuple[str, ...] = ()
@@ -86,7 +88,7 @@ class PromptedRoberta(nn.Module):
                               first P ids are counted but not used, so <s> has P + 2
         logits                scores of the label words at position 0
 
-    Dropout works inside the layers in training, but not on the embeddings.
+    Dropout, where there is any, works inside the layers in training, but not on the embeddings.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from mvp_skill.backbones import load_backbone
+from mvp_skill.backbones import DROPOUTS, load_backbone
 from mvp_skill.errors import BadInput
 from mvp_skill.mini import corpus, model_card, objectives, pretraining, quality, rare_words, tasks
 from mvp_skill.mini.corruption import (
@@ -359,7 +359,7 @@ def test_a_model_pretrained_without_dropout_is_stored_with_it(kind, tmp_path):
     run = pretraining.pretrain(config, tmp_path / "run", progress=False)
     pretraining.save_model(run, tmp_path / "model")
     stored = json.loads((tmp_path / "model" / "config.json").read_text(encoding="utf-8"))
-    for name in pretraining.DROPOUTS[kind]:
+    for name in DROPOUTS[kind]:
         assert getattr(run.model.config, name) == 0.0
         assert stored[name] == 0.1
     assert "eager" not in json.dumps(stored)

@@ -115,7 +115,12 @@ TINY: dict[str, dict] = {
         "N_PERMUTATIONS": 3,
         "N_CONTROL": 3,
     },
-    "27_patching": {**PROMPTS, "TASKS": "mini_films", "RATES": "5, 15", "N_DRAWS": 1},
+    "27_patching": {
+        **PROMPTS,
+        "TASKS": "mini_duplicates, mini_films",
+        "RATES": "5, 15",
+        "N_DRAWS": 1,
+    },
     "28_flaws_of_the_reference": {
         **{"N_TRAIN": 32, "N_VALIDATION": 16, "N_TEST": 24, "EPOCHS": 1, "N_EXAMPLES": 60},
         **{"N_ADVERSARIAL": 30, "N_PROMPT": 8, "N_NEURONS": 20, "N_RANKED": 100},

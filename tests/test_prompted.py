@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from mvp_skill.backbones import DROPOUTS
 from mvp_skill.errors import BadInput
 from mvp_skill.hooks import look_at_input
 from mvp_skill.objectives import Batch
@@ -52,6 +53,22 @@ def test_roberta_reads_mask_prompt_and_text_as_the_reference_does(roberta):
     given = roberta.embedded(rows)
     seen = parts(inputs_embeds=given["inputs_embeds"], position_ids=given["position_ids"])
     assert_close(seen[row], by_hand, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["roberta", "t5"])
+@pytest.mark.parametrize("dropout", [None, 0.0, 0.3])
+def test_dropout_is_that_of_the_files_unless_asked_for(kind, dropout, tiny_backbone, tiny_t5):
+    backbone = str({"roberta": tiny_backbone, "t5": tiny_t5}[kind])
+    prompted = build_prompted(backbone, "mini_films", n_prompt=5, dropout=dropout).train()
+    rows = rows_of(prompted, TEXTS)
+    twice = [prompted.logits(rows) for _ in range(2)]
+    assert torch.equal(*twice) == (dropout == 0), "dropout draws anew for each call"
+    used = {getattr(prompted.config, name) for name in DROPOUTS[kind]}
+    assert used == {0.1 if dropout is None else dropout} and prompted.settings.dropout == dropout
+    sharing = build_prompted(prompted, "mini_restaurants", n_prompt=5, dropout=0.2)
+    assert sharing.settings.dropout == dropout  # one backbone, one dropout
+    plain = build_prompted(backbone, "mini_films", n_prompt=5).eval()
+    assert torch.equal(prompted.eval().logits(rows), plain.logits(rows))
 
 
 def test_p6_the_first_text_token_has_the_position_after_the_prompts(roberta):
@@ -324,6 +341,8 @@ def test_the_start_depends_on_the_seed_alone(init):
         ({"n_prompt": 1}, "n_prompt must be"),
         ({"n_prompt": 300}, "max_text"),
         ({"init": "zeros"}, "Unknown init 'zeros'"),
+        ({"dropout": 1.0}, "DROPOUT must be"),
+        ({"dropout": "off"}, "DROPOUT must be"),
         ({"task": "ag_news"}, "ag_news"),
     ],
 )

@@ -18,7 +18,7 @@ from torch import nn
 from tqdm.auto import tqdm
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from mvp_skill.backbones import backbone_folder, load_backbone
+from mvp_skill.backbones import DROPOUTS, backbone_folder, load_backbone
 from mvp_skill.errors import BadInput
 from mvp_skill.files import write_atomically
 from mvp_skill.mini.curriculum import CURRICULA
@@ -38,12 +38,6 @@ BACKBONE_KINDS = {
     "t5": "seq2seq",
 }
 STOCK_DROPOUT = 0.1
-DROPOUTS = {
-    "roberta": ("hidden_dropout_prob", "attention_probs_dropout_prob"),
-    "bert": ("hidden_dropout_prob", "attention_probs_dropout_prob"),
-    "gpt2": ("resid_pdrop", "embd_pdrop", "attn_pdrop"),
-    "t5": ("dropout_rate",),
-}
 
 # (model, tokenizer) -> named numbers, asked for at every checkpoint
 Measure = Callable[[nn.Module, PreTrainedTokenizerBase], dict[str, float]]
