@@ -40,7 +40,7 @@ def similarity_map(frame: "DataFrame", measure: str, ax: Axes | None = None) -> 
     for first, second, value in frame[["first", "second", measure]].itertuples(index=False):
         cells.loc[first, second] = cells.loc[second, first] = value
     if ax is None:
-        size = max(3.2, 1.8 + 0.42 * len(names))  # room for the labels of a few, too
+        size = max(4.2, 1.8 + 0.42 * len(names))  # room for the labels of a few, too
         ax = plt.subplots(figsize=(size + 0.8, size))[1]
     shown = cells.round(2) + 0.0 if len(names) <= MOST_WITH_NUMBERS else None  # no "-0.00"
     numbers = {"annot": shown, "fmt": ".2f", "annot_kws": {"size": 8}}
