@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from mvp_skill.checks import check_table
 from mvp_skill.kind_legends import KIND_COLOURS, KIND_MARKERS, KIND_NAMES
@@ -79,6 +80,8 @@ def tuning_curves(frame: "DataFrame", ax: Axes | None = None) -> Axes:
             ring = {"mfc": "none", "ms": 10, "color": colours[place % len(colours)]}
             ax.plot(best["n_examples"], best["clean_acc"], "o", clip_on=False, **ring)
     ax.set_ylim(0, 1.02)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.set_xlabel("training examples seen")
     ax.set_ylabel("accuracy on validation")
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
