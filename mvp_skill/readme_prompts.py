@@ -1,11 +1,16 @@
 """What stands in the README's blocks on the second paper: accuracies, transfer, the scales."""
 
+import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mvp_skill.files import read_json
 from mvp_skill.prompt_scales import PROMPT_SCALES
 from mvp_skill.readme_facts import markdown
 from mvp_skill.run_folders import run_folders
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 # Notebook, table that it saved, what is said before it.
 TABLES = (
@@ -28,7 +33,7 @@ TABLES = (
         "neurons of each layer suppressed, per cent",
     ),
 )
-NAMELESS = "Unnamed: 0"  # what pandas calls a column without a name: the index
+NAMELESS = "Unnamed: "  # so pandas calls columns without a name: those of an index
 NOT_YET = "*No run is recorded yet.*"
 
 
@@ -36,10 +41,13 @@ def soft_prompts(record: Path) -> str:
     """The main tables of the recorded runs at the mini scale, as the notebooks saved them."""
     parts = []
     for notebook, name, lead in TABLES:
-        for folder in run_folders(record):
-            path = folder / f"{name}.csv"
-            if folder.parent.name == notebook and path.exists() and _is_mini(folder):
-                parts.append(f"{lead}:\n\n{_as_markdown(path)}")
+        paths = [
+            folder / f"{name}.csv"
+            for folder in run_folders(record)
+            if folder.parent.name == notebook and _is_mini(folder)
+        ]
+        if tables := [_table(path) for path in paths if path.exists()]:
+            parts.append(f"{lead}:\n\n{_as_markdown(_beside(tables))}")
     return "\n\n".join(parts) or NOT_YET
 
 
@@ -70,12 +78,22 @@ def _is_mini(folder: Path) -> bool:
     return read_json(folder / "run.json")["parameters"].get("SCALE", "mini") == "mini"
 
 
-def _as_markdown(path: Path) -> str:
+def _table(path: Path) -> "DataFrame":
     import pandas
 
-    table = pandas.read_csv(path, dtype=str, keep_default_na=False)
+    return pandas.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def _beside(tables: "list[DataFrame]") -> "DataFrame":
+    """Tables of runs that share the names of the rows and some columns, as one."""
+    import pandas
+
+    return functools.reduce(lambda left, right: pandas.merge(left, right, sort=False), tables)
+
+
+def _as_markdown(table: "DataFrame") -> str:
     first = table.columns[0]
-    if first == NAMELESS and list(table[first]) == [str(i) for i in range(len(table))]:
+    if first.startswith(NAMELESS) and list(table[first]) == [str(i) for i in range(len(table))]:
         table = table.drop(columns=first)
-    heads = ["" if name == NAMELESS else name.replace("_", " ") for name in table]
+    heads = ["" if name.startswith(NAMELESS) else name.replace("_", " ") for name in table]
     return markdown(heads, table.to_numpy().tolist())

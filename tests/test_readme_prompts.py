@@ -8,8 +8,8 @@ from mvp_skill.files import write_json
 from mvp_skill.readme_prompts import NOT_YET, TABLES, soft_prompts
 
 
-def record_table(record, notebook, name, table, scale="mini"):
-    folder = record / notebook / "run"
+def record_table(record, notebook, name, table, scale="mini", run="run"):
+    folder = record / notebook / run
     folder.mkdir(parents=True)
     write_json(folder / "run.json", {"parameters": {"SCALE": scale}})
     save_table(table, folder, name)
@@ -36,3 +36,22 @@ def test_names_of_rows_are_kept_and_levels_of_columns_joined(tmp_path):
     record_table(tmp_path, *TABLES[0][:2], table)
     said = soft_prompts(tmp_path).splitlines()
     assert said[2] == "|  | RoBERTa, skill | T5, random |" and said[4] == "| films | 1 | 2 |"
+
+
+def test_runs_of_one_notebook_stand_beside_each_other(tmp_path):
+    rows, shared = ["films", "acts"], {"n": ["7", "9"]}
+    for kind, values in {"RoBERTa": ["1", "2"], "T5": ["3", "4"]}.items():
+        table = pd.DataFrame({kind: values, **shared}, index=rows)
+        record_table(tmp_path, *TABLES[0][:2], table, run=kind)
+    assert soft_prompts(tmp_path).splitlines()[2:] == [
+        "|  | RoBERTa | n | T5 |",
+        "| --- | --- | --- | --- |",
+        "| films | 1 | 7 | 3 |",
+        "| acts | 2 | 9 | 4 |",
+    ]
+
+
+def test_an_index_of_several_columns_has_no_made_up_name(tmp_path):
+    index = pd.MultiIndex.from_tuples([("RoBERTa", "films"), ("", "acts")])
+    record_table(tmp_path, *TABLES[0][:2], pd.DataFrame({"p": ["1", "2"]}, index=index))
+    assert soft_prompts(tmp_path).splitlines()[2] == "|  |  | p |"
