@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mvp_skill.errors import BadInput
+from mvp_skill.neuron_preflight import READ_SETS, check_sets
 from mvp_skill.preflight import check_parameters
 from mvp_skill.run_folders import finished_record
 from mvp_skill.run_ids import LOCATION, PATHS, notebook_parameters, run_id, run_key
@@ -125,6 +126,8 @@ def check(planned: list[PlannedRun], by_hand: Iterable[str] = ()) -> None:
         if values not in checked:
             check_parameters(values)
             checked.append(values)
+        if run.source.stem in READ_SETS:
+            check_sets(values)
 
 
 def typed_overrides(

@@ -8,6 +8,7 @@ from typing import Any
 from mvp_skill.checks import check_choice
 from mvp_skill.conditions import names_of, numbers_of
 from mvp_skill.errors import BadInput
+from mvp_skill.neuron_preflight import check_knobs, check_two_classes
 from mvp_skill.prompt_scales import COUNTS, KINDS, prompt_settings
 
 SOURCES = ("su", "ackermann")
@@ -44,6 +45,7 @@ def check_prompt_study(parameters: Mapping[str, Any]) -> None:
     names = (*COUNTS, "learning_rate", "autocast", "init")
     given = {name: value for name, value in parameters.items() if name.lower() in names}
     scale = prompt_settings(parameters.get("SCALE") or "mini", **given)
+    check_knobs(parameters)
     seeds = seeds_of(parameters.get("SEEDS")) or scale.seeds
     prompts = parameters.get("PROMPTS")
     if prompts is not None:
@@ -52,6 +54,7 @@ def check_prompt_study(parameters: Mapping[str, Any]) -> None:
         raise BadInput(f"SEEDS has {named[0]!r}, which only released prompts have; give PROMPTS.")
     for task in names_of(parameters.get("TASKS")) or scale.tasks:
         _check_task(task, parameters.get("DATA_DIR"))
+        check_two_classes(task, parameters)
         for kind in kinds_of(parameters.get("KINDS")):
             backbone = parameters.get(kind.upper()) or scale.backbones[kind]
             _check_label_words(

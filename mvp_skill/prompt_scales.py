@@ -9,9 +9,11 @@ from mvp_skill.errors import BadInput
 from mvp_skill.scales import AUTOCAST, closest
 
 KINDS = ("roberta", "t5")
+INITS = ("normal", "vocabulary")
 COUNTS = (
     *("n_train", "n_validation", "n_test", "n_prompt", "max_text", "batch_size", "epochs"),
     *("eval_every_examples", "patience", "n_threshold", "n_draws", "n_permutations", "n_measured"),
+    "n_transfer",
 )
 
 
@@ -47,6 +49,8 @@ class PromptScale:
     """Of the labels, for the null."""
     n_measured: int
     """Examples of a measuring half that a suppression curve is measured on, at most."""
+    n_transfer: int | None
+    """Test examples of each clean task that the prompts of all others read."""
     objective: dict[str, str]
     """Kind to the loss: "clean" compares label words, "vocabulary" all words."""
     autocast: str = "off"
@@ -85,6 +89,7 @@ _MINI = PromptScale(
     n_draws=2,
     n_permutations=20,
     n_measured=64,
+    n_transfer=100,
     objective=_OBJECTIVE,
     autocast="auto",
     dropout=0.0,  # its noise kept prompts from learning to compare texts (validation accuracy)
@@ -121,6 +126,7 @@ _PAPER = PromptScale(
     n_draws=5,
     n_permutations=20,
     n_measured=2000,
+    n_transfer=None,
     objective=_OBJECTIVE,
 )
 
@@ -138,6 +144,7 @@ _SMALL = replace(
     patience=5,
     seeds=(0, 1, 2),
     n_measured=500,
+    n_transfer=500,
 )
 
 PROMPT_SCALES = {scale.name: scale for scale in (_MINI, _SMALL, _PAPER)}
@@ -162,6 +169,8 @@ def prompt_settings(scale: str, **overrides: Any) -> PromptScale:
             raise BadInput(f"Unknown setting {name!r}{near}: use {', '.join(allowed)}.")
         if name in COUNTS:
             check_count(name.upper(), value, 0 if name == "n_permutations" else 1)
+    if "init" in changes:
+        check_choice("init", changes["init"], INITS)
     if changes.get("dropout", 0) != 0:
         check_number("DROPOUT", changes["dropout"], "at least 0 and below 1", 0, 1)
     if "autocast" in changes:

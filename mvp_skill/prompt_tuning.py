@@ -20,6 +20,7 @@ from mvp_skill.checks import check_choice, check_count, check_number
 from mvp_skill.errors import BadInput
 from mvp_skill.files import read_json, write_json
 from mvp_skill.prompt_formats import EXTRA_POSITIONS, MAX_TEXT
+from mvp_skill.prompt_scales import INITS
 from mvp_skill.prompt_starts import normal_start, prompt_start, vocabulary_start
 from mvp_skill.prompted import Prompted, PromptedRoberta, PromptedT5, PromptSettings
 from mvp_skill.soft_prompts import PromptFacts, SoftPrompt, load_soft_prompt, save_soft_prompt
@@ -27,7 +28,6 @@ from mvp_skill.soft_verbalizers import soft_verbalizer
 from mvp_skill.tasks import Task, task_named
 
 BACKBONE_KINDS = {"roberta": ("masked_lm", PromptedRoberta), "t5": ("seq2seq", PromptedT5)}
-INITS = ("normal", "vocabulary")
 EXTRA = max(EXTRA_POSITIONS.values())
 PROMPT_FILE, SETTINGS_FILE = "soft_prompt.safetensors", "prompted.json"
 

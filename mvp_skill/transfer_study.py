@@ -1,7 +1,7 @@
 """Every soft prompt of a study reads every task, and what about two prompts foretells how well.
 
     clean_of, missing = adversarial_targets(study)
-    rows = transfer_rows(study, targets_of(study, clean_of), n=100)
+    rows = transfer_rows(study, targets_of(study, clean_of))
     frame = indicators(study, "roberta")             # a row per pair of prompts of one seed
     gain = rho_gain(found, frame, OVERLAP, "cosine")
 
@@ -75,15 +75,19 @@ def targets_of(study: "PromptStudy", clean_of: Mapping[str, str]) -> tuple[str, 
     return tuple(task for task in found if clean_task(task) == task or task in clean_of)
 
 
+def read_of(study: "PromptStudy", target: str) -> slice:
+    """The test examples of a target that are read: the first ones, of an adversarial set all."""
+    return slice(study.scale.n_transfer if clean_task(target) == target else None)
+
+
 def transfer_rows(
-    study: "PromptStudy", targets: Sequence[str], n: int | None = None, progress: bool = True
+    study: "PromptStudy", targets: Sequence[str], progress: bool = True
 ) -> "DataFrame":
     """What each task's soft prompt makes of each target: kind, source, target, seed, acc, n.
 
     Texts, label words and seed are the target's; only the table is another's.
 
         targets   tasks and adversarial sets
-        n         the first so many test examples of each; None for all
     """
     import pandas
 
@@ -94,7 +98,8 @@ def transfer_rows(
             for seed in study.scale.seeds:
                 prompted = study.prompted(kind, clean_task(target), seed, source=source)
                 whole = study.split(prompted, target)
-                split = Split(whole.records[:n], whole.labels[:n])
+                read = read_of(study, target)
+                split = Split(whole.records[read], whole.labels[read])
                 acc = is_right(prompted, split).double().mean().item()
                 rows.append((kind, source, target, seed, acc, len(split.labels)))
     return pandas.DataFrame(rows, columns=["kind", "source", "target", "seed", "acc", "n"])

@@ -61,6 +61,7 @@ def study(tiny_backbone, tmp_path_factory, folder):
                 "N_TRAIN": 16,
                 "N_VALIDATION": 7,
                 "N_TEST": 11,
+                "N_TRANSFER": 4,
                 "N_PROMPT": 5,
                 "EPOCHS": 1,
             }
@@ -93,10 +94,10 @@ def test_where_sets_are_required_one_that_is_missing_stops(study):
 
 
 def test_a_cell_is_the_targets_model_behind_the_sources_prompt(study):
-    rows = transfer_rows(study, (*TASKS, "mini_adv_films"), n=7, progress=False)
+    rows = transfer_rows(study, (*TASKS, "mini_adv_films"), progress=False)
     assert len(rows) == 4 * 3 * 2
-    assert dict(zip(rows["target"], rows["n"], strict=True)) == dict.fromkeys(TASKS, 7) | {
-        "mini_adv_films": 5
+    assert dict(zip(rows["target"], rows["n"], strict=True)) == dict.fromkeys(TASKS, 4) | {
+        "mini_adv_films": 5  # never cut
     }
     for row in rows.itertuples():
         task = "mini_films" if row.target == "mini_adv_films" else row.target
@@ -104,14 +105,15 @@ def test_a_cell_is_the_targets_model_behind_the_sources_prompt(study):
         with torch.no_grad():
             prompted.soft_prompt.copy_(study.soft_prompt("roberta", row.source, row.seed).table)
         examples = study.data(row.target)["test"]
-        logits = prompted([tuple(texts) for texts in examples["texts"][:7]])
-        right = logits.argmax(dim=1) == torch.tensor(examples["label"][:7])
+        logits = prompted([tuple(texts) for texts in examples["texts"][: row.n]])
+        right = logits.argmax(dim=1) == torch.tensor(examples["label"][: row.n])
         assert row.acc == pytest.approx(right.float().mean().item())
 
 
 def test_without_a_number_all_examples_are_read(study):
-    rows = transfer_rows(study, TASKS[:1], progress=False)
-    assert set(rows["n"]) == {11}
+    whole = copy(study)
+    whole.scale = replace(study.scale, n_transfer=None)
+    assert set(transfer_rows(whole, TASKS[:1], progress=False)["n"]) == {11}
 
 
 def test_indicators_are_of_pairs_of_one_seed_in_the_right_order(study):
