@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 import run_all
-from mvp_skill import attack_resources, backbones, preflight, prompt_preflight
+from mvp_skill import attack_resources, backbones, neuron_preflight, preflight, prompt_preflight
 
 
 def commands() -> list[tuple[str, str]]:
@@ -26,6 +26,7 @@ def everything_is_there(monkeypatch):
     monkeypatch.setattr(preflight, "_check_data", lambda *given: None)
     monkeypatch.setattr(preflight, "_check_tokens", lambda *given: None)
     monkeypatch.setattr(preflight, "check_soft_prompts", lambda folder: None)
+    monkeypatch.setattr(neuron_preflight, "_check_set", lambda *given: None)
     for name in ("check_soft_prompts", "_check_task", "_check_label_words"):
         monkeypatch.setattr(prompt_preflight, name, lambda *given: None)
     roberta = backbones.SHIPPED["mini-roberta"]
