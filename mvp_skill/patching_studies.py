@@ -30,9 +30,10 @@ from mvp_skill.patched_pairs import each_patched_logits
 from mvp_skill.prediction import predict_records
 from mvp_skill.right_tables import as_text, stored_rows
 from mvp_skill.seeding import derived_seed
+from mvp_skill.subsamples import part_of
 from mvp_skill.suppression import patching
 from mvp_skill.suppression_studies import Selection, selections
-from mvp_skill.task_types import adversarial_task
+from mvp_skill.task_types import adversarial_task, clean_task
 from mvp_skill.tasks import ADVERSARIAL, task_named
 
 if TYPE_CHECKING:
@@ -116,14 +117,32 @@ class PatchingStudy:
         self._pairs: dict[tuple[str, str], tuple[Split, Split | None]] = {}
 
     def pairs(self, prompted: nn.Module, data: str) -> tuple[Split, Split | None]:
-        """An adversarial set and its originals, as a model reads them; None if there are none."""
+        """An adversarial set and its originals, as a model reads them; None if there are none.
+
+        Pairs whose original is in the half that ranks neurons are left out.
+
+        prompted   of the clean task
+        raises     BadInput if none is left
+        """
         key = prompted.config.model_type, data
         if key not in self._pairs:
             split = self.neurons.part(prompted, data, "all")
             texts = originals(data, self.neurons.prompts.data(data)["test"]["texts"][:])
             clean = None if texts is None else Split(prompted.encode(texts), split.labels)
-            self._pairs[key] = split, clean
+            self._pairs[key] = self._not_ranked(prompted, data, split, clean)
         return self._pairs[key]
+
+    def _not_ranked(
+        self, prompted: nn.Module, data: str, split: Split, clean: Split | None
+    ) -> tuple[Split, Split | None]:
+        if clean is None:
+            return split, None
+        ranking = self.neurons.part(prompted, clean_task(data), "ranking").records
+        ranked = {record.ids.tobytes() for record in ranking}
+        apart = torch.tensor([record.ids.tobytes() not in ranked for record in clean.records])
+        if not apart.any():
+            raise BadInput(f"All of {data} was made from texts that rank neurons; raise N_TEST.")
+        return part_of(split, apart), part_of(clean, apart)
 
     def rows(self, cells: Iterable[Patched]) -> "DataFrame":
         """All runs of the cells; what is not stored is made now, with the time left."""

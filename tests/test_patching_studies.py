@@ -7,6 +7,7 @@ from prompt_study_cases import tiny_study
 
 from mvp_skill import adversarial, patching_studies
 from mvp_skill.errors import BadInput
+from mvp_skill.evaluation import Split
 from mvp_skill.files import write_atomically
 from mvp_skill.mini.adversarial_sets import write_set
 from mvp_skill.neuron_studies import NeuronStudy
@@ -68,6 +69,33 @@ def test_rows_equal_one_pair_at_a_time(neurons, kind):
         right = torch.cat(logits).argmax(dim=1) == split.labels
         found = rows[(rows["which"] == which) & (rows["rate"] == rate)]["right"]
         assert list(found) == [as_text(right)], which
+
+
+@pytest.mark.parametrize("kind", ["roberta", "t5"])
+def test_b6_no_pair_is_made_from_a_text_that_ranked_neurons(neurons, kind, monkeypatch):
+    model = neurons.prompts.prompted(kind, "mini_films", 0)
+    all_pairs = PatchingStudy(neurons, (10,)).pairs(model, DATA)
+    clean = all_pairs[1].records
+    halves = {part: neurons.part(model, "mini_films", part) for part in ("ranking", "measuring")}
+    planted = {"ranking": [clean[4], clean[0]], "measuring": [clean[2]]}
+
+    def part(prompted, data, name="measuring"):
+        found = halves.get(name) if data == "mini_films" else None
+        if found is None:
+            return NeuronStudy.part(neurons, prompted, data, name)
+        return Split([*found.records, *planted[name]], found.labels)
+
+    monkeypatch.setattr(neurons, "part", part)
+    split, kept = PatchingStudy(neurons, (10,)).pairs(model, DATA)
+    expected = [1, 2, 3, 5, 6]  # 0 and 4 were planted in the ranking half
+    for found, whole in zip((split, kept), all_pairs, strict=True):
+        assert [r.ids.tolist() for r in found.records] == [
+            whole.records[place].ids.tolist() for place in expected
+        ]
+        assert found.labels.tolist() == whole.labels[expected].tolist()
+    planted["ranking"] = clean
+    with pytest.raises(BadInput, match="All of mini_adv_films was made from texts that rank"):
+        PatchingStudy(neurons, (10,)).pairs(model, DATA)
 
 
 def test_several_selections_at_once_equal_one_at_a_time(neurons):
