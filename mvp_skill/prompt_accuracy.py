@@ -16,6 +16,7 @@ import numpy as np
 from mvp_skill.checks import check_table
 from mvp_skill.errors import BadInput
 from mvp_skill.intervals import bootstrap_interval, exact_interval
+from mvp_skill.learnt import has_learnt
 from mvp_skill.tables import as_percent
 
 if TYPE_CHECKING:
@@ -108,8 +109,9 @@ def least_above_majority(means: "DataFrame", kind: str) -> Margin | None:
 
 
 def learnt(means: "DataFrame") -> dict[tuple[str, str], bool]:
-    """Kind and task to whether the interval lies above the majority rate and the row counts."""
-    counted = ~means["flagged"].astype(bool) & (means["low"] > means["majority_acc"])
+    """Kind and task to whether `has_learnt` says so and the row counts."""
+    numbers = zip(means["mean"], means["n"], means["majority_acc"], strict=True)
+    counted = ~means["flagged"].astype(bool) & np.array([has_learnt(*row) for row in numbers])
     return dict(
         zip(zip(means["kind"], means["task"], strict=True), map(bool, counted), strict=True)
     )

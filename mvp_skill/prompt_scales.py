@@ -91,7 +91,6 @@ _MINI = PromptScale(
     n_measured=64,
     n_transfer=100,
     objective=_OBJECTIVE,
-    autocast="auto",
     dropout=0.0,  # its noise kept prompts from learning to compare texts (validation accuracy)
 )
 

@@ -1,7 +1,7 @@
 """Where a soft prompt starts from: random numbers, words of the vocabulary, or another prompt.
 
-A seed alone decides what is drawn. So the soft prompts of two tasks with the same seed start from
-the same table, and may stay alike for that reason alone; `derived_seed(seed, task)` parts them.
+A seed alone decides what is drawn. The soft prompts of two tasks that start from the same table may
+stay alike for that reason alone, so `build_prompted` parts them with `derived_seed(seed, task)`.
 """
 
 from collections.abc import Sequence

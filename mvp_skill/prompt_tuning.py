@@ -23,6 +23,7 @@ from mvp_skill.prompt_formats import EXTRA_POSITIONS, MAX_TEXT
 from mvp_skill.prompt_scales import INITS
 from mvp_skill.prompt_starts import normal_start, prompt_start, vocabulary_start
 from mvp_skill.prompted import Prompted, PromptedRoberta, PromptedT5, PromptSettings
+from mvp_skill.seeding import derived_seed
 from mvp_skill.soft_prompts import PromptFacts, SoftPrompt, load_soft_prompt, save_soft_prompt
 from mvp_skill.soft_verbalizers import soft_verbalizer
 from mvp_skill.tasks import Task, task_named
@@ -53,7 +54,7 @@ def build_prompted(
     label_words  a set of soft_verbalizers.yaml: "released" goes with released prompts
     dropout      of the backbone in training, from 0; None for what its files say, as in the
                  authors' code. A shared backbone keeps its own
-    seed         of the table's first values
+    seed         of the table's first values, with the task: each task has a start of its own
     raises       BadInput for anything unknown, before the backbone is loaded
     """
     task = task_named(task) if isinstance(task, str) else task
@@ -76,7 +77,7 @@ def build_prompted(
         dropout=backbone.settings.dropout if isinstance(backbone, Prompted) else dropout,
         seed=seed,
     )
-    table = _start(init, kind, model, tokenizer, n_prompt, seed)
+    table = _start(init, kind, model, tokenizer, n_prompt, derived_seed(seed, task.name))
     return _assemble(model, tokenizer, settings, table)
 
 

@@ -322,13 +322,15 @@ def test_another_soft_prompt_can_be_put_in_its_place():
 
 
 @pytest.mark.parametrize("init", ["normal", "vocabulary"])
-def test_the_start_depends_on_the_seed_alone(init):
+def test_the_start_depends_on_seed_and_task_alone(init):
+    other = build_prompted("mini-roberta", "mini_acts", n_prompt=6, init=init, seed=1)
     made = [
         build_prompted("mini-roberta", "mini_films", n_prompt=6, init=init, seed=s)
         for s in (1, 1, 2)
     ]
     tables = [one.soft_prompt for one in made]
     assert torch.equal(tables[0], tables[1]) and not torch.equal(tables[0], tables[2])
+    assert not torch.equal(tables[0], other.soft_prompt)  # P8: prompts of one seed
     words = made[0].backbone.get_input_embeddings().weight
     found = [(row == words).all(dim=1).any().item() for row in tables[0]]
     assert found == [init == "vocabulary"] * 6
