@@ -123,6 +123,39 @@ def tiny_t5(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def loud_backbone(tiny_backbone, tmp_path_factory) -> Path:
+    """The tiny RoBERTa, so loud that what it answers depends on its soft prompt and its neurons."""
+    from transformers import RobertaForMaskedLM
+
+    folder = tmp_path_factory.mktemp("loud_backbone")
+    return _louder(RobertaForMaskedLM, tiny_backbone, folder, factor=12)
+
+
+@pytest.fixture(scope="session")
+def loud_t5(tiny_t5, tmp_path_factory) -> Path:
+    """The same of the tiny T5, whose first weights are larger."""
+    from transformers import T5ForConditionalGeneration
+
+    folder = tmp_path_factory.mktemp("loud_t5")
+    return _louder(T5ForConditionalGeneration, tiny_t5, folder, factor=3.5)
+
+
+def _louder(model_class, quiet: Path, folder: Path, factor: float) -> Path:
+    """The folder with a copy of the model whose layers, not its head, multiply by so much more."""
+    import torch
+    from transformers import AutoTokenizer
+
+    model = model_class.from_pretrained(quiet)
+    with torch.no_grad():
+        for name, module in model.named_modules():
+            if isinstance(module, torch.nn.Linear) and not name.startswith("lm_head"):
+                module.weight.mul_(factor)
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(quiet).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_gpt2(tmp_path_factory) -> Path:
     """A folder with a random GPT2LMHeadModel and its tokenizer: no mask token and no padding."""
     import torch

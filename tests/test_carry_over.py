@@ -1,15 +1,18 @@
 """Rankings of clean and adversarial data: statistics against loops, verdicts on planted cases."""
 
-import json
 from functools import partial
+from itertools import combinations
 
 import pytest
 import torch
-from prompt_study_cases import tiny_study
+from neuron_cases import activations_of
+from prompt_study_cases import tiny_study, write_adversarial_films
 from sklearn.metrics import roc_auc_score
 
 from mvp_skill.carry_over import (
     Carried,
+    Compared,
+    accuracies,
     carried_over,
     carries_over,
     compared,
@@ -24,7 +27,8 @@ from mvp_skill.carry_over import (
 from mvp_skill.errors import BadInput
 from mvp_skill.evaluation import Split
 from mvp_skill.neuron_studies import NeuronStudy
-from mvp_skill.subsamples import halves
+from mvp_skill.prediction import predict_records
+from mvp_skill.subsamples import halves, samples_like
 
 AUC = partial(mean_auc, fraction=0.1)
 N_LAYERS, N_NEURONS = 3, 41
@@ -123,38 +127,114 @@ def test_where_clean_samples_do_not_show_it_nothing_is_said():
     assert keeps_more([two_seeds], [compared(planted(adversarial=0, n_seeds=2), AUC)]) is None
 
 
+def test_p_counts_permutations_that_are_just_as_good():
+    """Of four, one is better and two are equal: 1 + 3 of 1 + 4."""
+    null = torch.tensor([[0.5, 0.75, 0.625, 0.625], [0.5, 0.75, 0.625, 0.625]])
+    seeds = torch.tensor([0.5, 0.75])  # mean 0.625, exact in binary
+    assert Compared(seeds, seeds, null, null).p.item() == pytest.approx(4 / 5)
+    several = Compared(
+        *(one[..., None] + torch.tensor([0, 1]) for one in (seeds, seeds)),
+        *2 * [null[..., None] + torch.tensor([0, 0])],
+    )
+    assert several.p.tolist() == pytest.approx([4 / 5, 1 / 5])
+
+
 @pytest.fixture
 def adversarial_folder(tmp_path, monkeypatch):
-    """A set of 8 texts of mini_films, four of each class."""
-    header = {"task": "mini_adv_films", "clean_task": "mini_films", "provenance": {"by": "hand"}}
-    texts = ["a great film", "a terrible film"]
-    lines = [header] + [
-        {
-            "texts": [f"{texts[i % 2]} {'.' * i}"],
-            "label": 1 - i % 2,
-            "original_texts": [texts[i % 2]],
-        }
-        for i in range(8)
-    ]
-    path = tmp_path / "mini_adv_films.jsonl"
-    path.write_text("\n".join(map(json.dumps, lines)) + "\n", encoding="utf-8")
+    """A set of mini_films: seven texts of class 0, six of class 1."""
+    write_adversarial_films(tmp_path)
     monkeypatch.setattr("mvp_skill.adversarial.MINI_FOLDER", tmp_path)
 
 
-def test_a_study_is_compared(tiny_backbone, tmp_path, adversarial_folder):
-    study = tiny_study(tmp_path, tiny_backbone, TASKS="mini_films, mini_restaurants")
-    assert tasks_with_adversarial(study) == {"mini_films": "mini_adv_films"}
-    neurons = NeuronStudy(study)
-    found = carried_over(neurons, "roberta", "mini_films", n_control=4)
-    shape = found.clean.shape[1:]
-    assert found.adversarial.shape == found.own.shape == (2, *shape)
-    assert (found.null.shape, found.control.shape) == ((2, 3, *shape), (2, 4, *shape))
-    assert found.n.tolist() == [4, 4]
-    ranking = neurons.scores("roberta", "mini_films", 1).predictivity
-    assert torch.equal(found.clean[1], ranking)
-    assert not torch.equal(found.adversarial, found.own), "B5"
+@pytest.fixture(scope="module")
+def neurons(loud_backbone, loud_t5, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("carried")
+    write_adversarial_films(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mvp_skill.adversarial.MINI_FOLDER", folder)
+        yield NeuronStudy(
+            tiny_study(folder, loud_backbone, loud_t5, TASKS="mini_films, mini_restaurants")
+        )
+
+
+@pytest.mark.parametrize("kind", ["roberta", "t5"])
+def test_b5_b6_a_study_is_compared_on_the_data_and_by_the_thresholds_it_says(neurons, kind):
+    assert tasks_with_adversarial(neurons.prompts) == {"mini_films": "mini_adv_films"}
+    found = carried_over(neurons, kind, "mini_films", n_control=4)
+    assert found.n.tolist() == [7, 6]
+    named = {
+        "clean": {"part": "ranking"},
+        "adversarial": {"on": "mini_adv_films", "part": "all"},
+        "own": {"on": "mini_adv_films", "part": "all", "source": "own"},
+    }
+    for seed in (0, 1):
+        scores = {
+            name: neurons.scores(kind, "mini_films", seed, **which) for name, which in named.items()
+        }
+        for name, expected in scores.items():
+            assert torch.equal(getattr(found, name)[seed], expected.predictivity), name
+        assert torch.equal(found.null[seed], scores["adversarial"].null)
+        assert not torch.equal(found.null[seed], scores["own"].null), "it could be told"
+        for a, b in combinations([one.predictivity for one in scores.values()], 2):
+            assert not torch.equal(a, b), "they could be told apart"
+    assert (found.clean[0] != found.clean[1]).any()
     with pytest.raises(BadInput, match="no adversarial set"):
-        carried_over(neurons, "roberta", "mini_restaurants")
+        carried_over(neurons, kind, "mini_restaurants")
+
+
+def predictivity_by_hand(model, sample, thresholds):
+    """Example by example, [layer, neuron]."""
+    says = [activations_of(model, record)[:, :5] > thresholds.mean for record in sample.records]
+    right = [fires == bool(label) for fires, label in zip(says, sample.labels, strict=True)]
+    share = torch.stack(right).double().mean(dim=0)  # [layer, prompt, neuron]
+    return torch.maximum(share, 1 - share).amax(dim=1)
+
+
+@pytest.mark.parametrize("kind", ["roberta", "t5"])
+def test_b6_the_clean_control_is_drawn_from_the_half_that_ranks_nothing(neurons, kind):
+    found = carried_over(neurons, kind, "mini_films", n_control=3)
+    for seed in (0, 1):
+        model = neurons.prompts.prompted(kind, "mini_films", seed)
+        usual = neurons.thresholds(kind, "mini_films", seed)
+        like = neurons.part(model, "mini_adv_films", "all")
+        measuring, ranking, whole = (
+            [
+                predictivity_by_hand(model, sample, usual)
+                for sample in samples_like(like, neurons.part(model, "mini_films", part), 3)
+            ]
+            for part in ("measuring", "ranking", "all")
+        )
+        for draw in range(3):
+            control = found.control[seed, draw].double()
+            assert torch.allclose(control, measuring[draw], atol=1e-6)
+            assert not torch.allclose(control, ranking[draw], atol=0.05)
+            assert not torch.allclose(control, whole[draw], atol=0.05)
+
+
+@pytest.mark.parametrize("kind", ["roberta", "t5"])
+def test_accuracies_are_of_the_measuring_half_and_of_the_adversarial_set(neurons, kind):
+    row, shares = accuracies(neurons, kind, "mini_films"), {}
+    for data, part in (
+        ("mini_films", "measuring"),
+        ("mini_films", "ranking"),
+        ("mini_films", "all"),
+        ("mini_adv_films", "all"),
+    ):
+        right = []
+        for seed in (0, 1):
+            model = neurons.prompts.prompted(kind, "mini_films", seed)
+            split = neurons.part(model, data, part)
+            logits = torch.cat([predict_records(model, [record]) for record in split.records])
+            right.append((logits.argmax(dim=1) == split.labels).double().mean().item())
+        assert right[0] != right[1], "seeds could be told apart"
+        shares[data, part] = sum(right) / 2
+    assert len(set(shares.values())) == 4, "they could be told apart"
+    assert row["clean"] == pytest.approx(shares["mini_films", "measuring"])
+    assert row["adversarial"] == pytest.approx(shares["mini_adv_films", "all"])
+    assert (row["n_clean"], row["n_adversarial"]) == (15, 13)
+    assert row["guess_clean"] == pytest.approx(8 / 15)
+    assert row["guess_adversarial"] == pytest.approx(7 / 13)
+    assert (row["kind"], row["task"]) == (kind, "mini_films")
 
 
 def test_a_study_without_adversarial_sets_is_refused(tiny_backbone, tmp_path):

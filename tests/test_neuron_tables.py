@@ -17,8 +17,8 @@ from mvp_skill.neuron_tables import (
 
 
 @pytest.fixture(scope="module")
-def study(tiny_backbone, tmp_path_factory):
-    neurons = NeuronStudy(tiny_study(tmp_path_factory.mktemp("tables"), tiny_backbone))
+def study(loud_backbone, tmp_path_factory):
+    neurons = NeuronStudy(tiny_study(tmp_path_factory.mktemp("tables"), loud_backbone))
     return neurons, *(scores_of(neurons, part) for part in ("ranking", "measuring"))
 
 
@@ -42,15 +42,26 @@ def test_b6_rows_are_of_the_half_that_neurons_were_not_chosen_on(study):
     for seed in (0, 1):
         model = neurons.prompts.prompted("roberta", "mini_films", seed)
         accs.append(neurons.right(model, "mini_films", "measuring").double().mean().item())
-    assert films["acc"] == pytest.approx(sum(accs) / 2)
+    assert films["acc"] == pytest.approx(sum(accs) / 2) and accs[0] != accs[1]
 
 
 def test_b8_balanced_rows_do_not_reward_the_commoner_class(study):
     neurons, ranked, measured = study
-    plain = existence_rows(neurons, ranked, measured)
-    balanced = existence_rows(neurons, ranked, measured, balanced=True)
-    key = ("roberta", "mini_films")
-    assert balanced["ranked"][0] == mean_of(ranked[key], "balanced").max().item()
+    plain = existence_rows(neurons, ranked, measured, fraction=0.1)
+    balanced = existence_rows(neurons, ranked, measured, fraction=0.1, balanced=True)
+    for number, key in enumerate(ranked):
+        chosen = mean_of(ranked[key], "balanced")
+        tested, null = (mean_of(measured[key], name) for name in ("balanced", "null_balanced"))
+        row, top = balanced.iloc[number], chosen.flatten().argsort(descending=True, stable=True)[:9]
+        assert row["ranked"] == chosen.max().item()
+        assert row["measured"] == tested[row["layer"], row["neuron"]].item()
+        assert row["null_max"] == null.max().item() != plain["null_max"][number]
+        beaten_by = (null.amax(dim=(1, 2)) >= row["measured"]).sum().item()
+        assert row["p"] == pytest.approx((1 + beaten_by) / (1 + len(null)))
+        assert row["top_mean"] == pytest.approx(tested.flatten()[top].mean().item())
+        best = max(one.flatten()[top].mean().item() for one in null)
+        assert row["top_null_max"] == pytest.approx(best)
+        assert row["top_null_max"] != plain["top_null_max"][number]
     assert (plain["n_constant"] == balanced["n_constant"]).all()
     assert (plain["majority_rate"] >= 0.5).all()
 

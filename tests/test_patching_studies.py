@@ -1,15 +1,17 @@
 """Patched runs of a study equal pairs one at a time."""
 
+from itertools import combinations, product
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
-from prompt_study_cases import tiny_study
+from prompt_study_cases import tiny_study, write_adversarial_films
 
 from mvp_skill import adversarial, patching_studies
 from mvp_skill.errors import BadInput
 from mvp_skill.evaluation import Split
 from mvp_skill.files import write_atomically
-from mvp_skill.mini.adversarial_sets import write_set
 from mvp_skill.neuron_studies import NeuronStudy
 from mvp_skill.patched_pairs import each_patched_logits, patched_logits
 from mvp_skill.patching_studies import Patched, PatchingStudy, originals, other_examples, sets_of
@@ -22,21 +24,29 @@ DATA = "mini_adv_films"
 
 
 @pytest.fixture(scope="module")
-def neurons(tiny_backbone, tiny_t5, tmp_path_factory):
+def neurons(loud_backbone, loud_t5, tmp_path_factory):
     folder = tmp_path_factory.mktemp("patched")
-    words = ("great", "awful", "fine", "boring", "good", "bad", "dull")
-    records = [
-        {
-            "texts": [f" the film was {word[::-1]} in part {number} ."],
-            "label": number % 2,
-            "original_texts": [f"the film was {word} in part {number} . "],
-        }
-        for number, word in enumerate(words)
-    ]
-    write_set(folder, DATA, "mini_films", records, {"made": "by hand"})
+    write_adversarial_films(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(adversarial, "MINI_FOLDER", folder)
-        yield NeuronStudy(tiny_study(folder, tiny_backbone, tiny_t5, TASKS="mini_films"))
+        yield NeuronStudy(tiny_study(folder, loud_backbone, loud_t5, TASKS="mini_films"))
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """What the study hands over to be patched, cell by cell."""
+    kept, given = [], patching_studies.each_patched_logits
+
+    def keep(model, records, donors, selections):
+        kept.append(SimpleNamespace(donors=donors, selections=selections))
+        return given(model, records, donors, selections)
+
+    monkeypatch.setattr(patching_studies, "each_patched_logits", keep)
+    return kept
+
+
+def right_of(logits, split):
+    return as_text(logits.argmax(dim=1) == split.labels)
 
 
 def test_originals_are_those_of_the_texts_in_any_order(neurons):
@@ -66,9 +76,58 @@ def test_rows_equal_one_pair_at_a_time(neurons, kind):
         ],
     }
     for (which, rate), logits in expected.items():
-        right = torch.cat(logits).argmax(dim=1) == split.labels
         found = rows[(rows["which"] == which) & (rows["rate"] == rate)]["right"]
-        assert list(found) == [as_text(right)], which
+        assert list(found) == [right_of(torch.cat(logits), split)], which
+    assert rows["right"].nunique() > 3, "what is patched makes a difference"
+
+
+@pytest.mark.parametrize("kind", ["roberta", "t5"])
+def test_donors_are_of_the_class_they_are_called_by(neurons, kind, runs):
+    study = PatchingStudy(neurons, (10,), n_draws=0, seed=7)
+    donors = "own original", "same class", "other class"
+    cells = [Patched(kind, "mini_films", 0, DATA, donor) for donor in donors]
+    rows = study.rows(cells)
+    model = neurons.prompts.prompted(kind, "mini_films", 0)
+    split, clean = study.pairs(model, DATA)
+    numbers = {record.ids.tobytes(): number for number, record in enumerate(clean.records)}
+    own, same, other = (
+        np.array([numbers[record.ids.tobytes()] for record in run.donors]) for run in runs
+    )
+    assert (own == np.arange(13)).all() and not (same == own).any()
+    assert torch.equal(split.labels[same], split.labels)
+    assert torch.equal(split.labels[other], 1 - split.labels)
+    assert (same == other_examples(split.labels, True, seed=7)).all()
+    assert (other == other_examples(split.labels, False, seed=7)).all()
+    assert (same != other_examples(split.labels, True, seed=0)).any()
+    every = torch.ones_like(neurons.predictivity(kind, "mini_films"), dtype=torch.bool)
+    logits = [patched_logits(model, split.records, run.donors, every) for run in runs]
+    right = [right_of(found, split) for found in logits]
+    assert list(rows[rows["which"] == "all"]["right"]) == right
+    for a, b in combinations(logits, 2):
+        assert not torch.allclose(a, b, atol=0.01), "whose activations they are matters"
+
+
+@pytest.mark.parametrize("kind", ["roberta", "t5"])
+def test_b6_neurons_are_ranked_on_the_ranking_half_of_clean_data(neurons, kind, runs):
+    PatchingStudy(neurons, (20,), n_draws=0, seed=1).rows([Patched(kind, "mini_films", 0, DATA)])
+    ranking, measuring, whole = (
+        skill_neurons(neurons.predictivity(kind, "mini_films", part=part), 0.2)
+        for part in ("ranking", "measuring", "all")
+    )
+    skill, every = runs[0].selections
+    assert torch.equal(skill, ranking) and every.all()
+    assert not torch.equal(ranking, measuring) and not torch.equal(ranking, whole)
+
+
+def test_b15_every_soft_prompt_has_random_neurons_of_its_own(neurons, runs):
+    cells = [Patched(k, "mini_films", seed, DATA) for k in ("roberta", "t5") for seed in (0, 1)]
+    PatchingStudy(neurons, (20,), n_draws=2, seed=3).rows(cells)
+    PatchingStudy(neurons, (20,), n_draws=2, seed=4).rows(cells[:1])
+    draws = [one for run in runs for one in run.selections[1:-1]]  # after skill, before all
+    assert len(draws) == 10
+    for a, b in combinations(draws, 2):
+        shared = slice(0, min(a.shape[1], b.shape[1]))  # T5 has fewer neurons
+        assert not torch.equal(a[:, shared], b[:, shared])
 
 
 @pytest.mark.parametrize("kind", ["roberta", "t5"])
@@ -104,20 +163,32 @@ def test_several_selections_at_once_equal_one_at_a_time(neurons):
     shape = neurons.predictivity("t5", "mini_films").shape
     chosen = [torch.rand(shape, generator=torch.Generator().manual_seed(s)) < 0.4 for s in (0, 1)]
     both = each_patched_logits(model, split.records, clean.records, chosen)
-    assert both.shape == (2, 7, 2) and not torch.equal(both[0], both[1])
+    assert both.shape == (2, 13, 2) and not torch.equal(both[0], both[1])
     for one, neurons_ in zip(both, chosen, strict=True):
         assert torch.equal(one, patched_logits(model, split.records, clean.records, neurons_))
 
 
-def test_the_mean_is_one_state_for_all_texts(neurons):
+@pytest.mark.parametrize("kind", ["roberta", "t5"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_mean_is_one_state_for_all_texts_and_of_that_seed(neurons, seed, kind, monkeypatch):
+    read, given = [], patching_studies.predict_records
+    monkeypatch.setattr(
+        patching_studies, "predict_records", lambda *a: read.append(given(*a)) or read[-1]
+    )
     study = PatchingStudy(neurons, (40,), n_draws=0)
-    rows = study.rows([Patched("roberta", "mini_films", 0, DATA, "mean")])
-    model = neurons.prompts.prompted("roberta", "mini_films", 0)
-    split, _ = study.pairs(model, DATA)
-    skill = skill_neurons(neurons.predictivity("roberta", "mini_films"), 0.4)
-    with patching(model, skill, neurons.thresholds("roberta", "mini_films", 0).mean):
-        right = predict_records(model, split.records).argmax(dim=1) == split.labels
-    assert list(rows[rows["which"] == "skill"]["right"]) == [as_text(right)]
+    rows = study.rows([Patched(kind, "mini_films", seed, DATA, "mean")])
+    skill = skill_neurons(neurons.predictivity(kind, "mini_films"), 0.4)
+    expected = {}
+    for prompt_of, mean_of in product((0, 1), (0, 1)):
+        model = neurons.prompts.prompted(kind, "mini_films", prompt_of)
+        split, _ = study.pairs(model, DATA)
+        with patching(model, skill, neurons.thresholds(kind, "mini_films", mean_of).mean):
+            one_by_one = [predict_records(model, [record]) for record in split.records]
+        expected[prompt_of, mean_of] = torch.cat(one_by_one)
+    assert list(rows["which"]) == ["skill", "all"] and len(read) == 2
+    for of, logits in expected.items():  # who takes those of another seed is found out
+        assert torch.allclose(read[0], logits, atol=0.001) == (of == (seed, seed)), of
+    assert rows["right"][0] == right_of(expected[seed, seed], split)
 
 
 def test_runs_are_made_once_and_plain_ones_not_for_other_examples(neurons, monkeypatch):

@@ -1,6 +1,5 @@
 """Every prompt of a small study reads every task; which similarity foretells how well."""
 
-import json
 from copy import copy
 from dataclasses import replace
 
@@ -8,13 +7,13 @@ import numpy as np
 import pandas
 import pytest
 import torch
+from prompt_study_cases import tiny_study, write_adversarial_films
 
 from mvp_skill import adversarial
 from mvp_skill.errors import BadInput
 from mvp_skill.gains import Gain
 from mvp_skill.prompt_activations import label_activations
-from mvp_skill.prompt_similarity import activated_overlap, cosine
-from mvp_skill.prompt_studies import PromptStudy
+from mvp_skill.prompt_similarity import cosine
 from mvp_skill.prompt_transfer import accuracies
 from mvp_skill.rank_correlation import spearman
 from mvp_skill.soft_prompts import used_rows
@@ -36,36 +35,13 @@ TASKS = ("mini_duplicates", "mini_films", "mini_restaurants")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Of adversarial sets: that of films is there, that of duplicates is not."""
-    folder = tmp_path_factory.mktemp("adversarial")
-    header = {"task": "mini_adv_films", "clean_task": "mini_films", "provenance": {"by": "hand"}}
-    row = {"texts": ["a greta film"], "label": 1, "original_texts": ["a great film"]}
-    lines = [json.dumps(line) for line in (header, *[row] * 5)]
-    (folder / "mini_adv_films.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def study(tiny_backbone, tmp_path_factory, folder):
+def study(loud_backbone, tmp_path_factory):
+    """Of adversarial sets, that of films is there, that of duplicates is not."""
+    folder = tmp_path_factory.mktemp("transfer")
+    write_adversarial_films(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(adversarial, "MINI_FOLDER", folder)
-        yield PromptStudy(
-            {
-                "SCALE": "mini",
-                "OUT": str(tmp_path_factory.mktemp("out")),
-                "TASKS": ", ".join(TASKS),
-                "KINDS": "roberta",
-                "ROBERTA": str(tiny_backbone),
-                "SEEDS": "0, 1",
-                "N_TRAIN": 16,
-                "N_VALIDATION": 7,
-                "N_TEST": 11,
-                "N_TRANSFER": 4,
-                "N_PROMPT": 5,
-                "EPOCHS": 1,
-            }
-        )
+        yield tiny_study(folder, loud_backbone, TASKS=", ".join(TASKS), N_TRANSFER=12)
 
 
 def test_adversarial_sets_that_are_not_there_are_told_in_a_sentence(study):
@@ -96,9 +72,12 @@ def test_where_sets_are_required_one_that_is_missing_stops(study):
 def test_a_cell_is_the_targets_model_behind_the_sources_prompt(study):
     rows = transfer_rows(study, (*TASKS, "mini_adv_films"), progress=False)
     assert len(rows) == 4 * 3 * 2
-    assert dict(zip(rows["target"], rows["n"], strict=True)) == dict.fromkeys(TASKS, 4) | {
-        "mini_adv_films": 5  # never cut
+    assert dict(zip(rows["target"], rows["n"], strict=True)) == dict.fromkeys(TASKS, 12) | {
+        "mini_adv_films": 13  # never cut
     }
+    for beside in ("seed", "source"):  # who takes another prompt is found out
+        n_values = rows.groupby(["target", beside])["acc"].nunique()
+        assert (n_values > 1).mean() > 0.5, beside
     for row in rows.itertuples():
         task = "mini_films" if row.target == "mini_adv_films" else row.target
         prompted = study.prompted("roberta", task, row.seed)
@@ -113,7 +92,7 @@ def test_a_cell_is_the_targets_model_behind_the_sources_prompt(study):
 def test_without_a_number_all_examples_are_read(study):
     whole = copy(study)
     whole.scale = replace(study.scale, n_transfer=None)
-    assert set(transfer_rows(whole, TASKS[:1], progress=False)["n"]) == {11}
+    assert set(transfer_rows(whole, TASKS[:1], progress=False)["n"]) == {31}
 
 
 def test_indicators_are_of_pairs_of_one_seed_in_the_right_order(study):
@@ -121,17 +100,21 @@ def test_indicators_are_of_pairs_of_one_seed_in_the_right_order(study):
     assert len(frame) == 3 * 2 and not frame["same_task"].any()
     assert measures_of(frame)[:4] == ["cosine", "token_cosine", "euclid", "token_euclid"]
     assert measures_of(frame)[4:] == ["overlap, layer 1", "overlap, layer 2", OVERLAP]
+    assert frame["cosine"].nunique() == frame[OVERLAP].nunique() == 6, "an order can be seen"
     reader = study.start("roberta", "mini_films")
-    for row in frame.itertuples():
+    for row in frame.to_dict("records"):
         pair = [
-            study.soft_prompt("roberta", t, row.seed) for t in (row.first_task, row.second_task)
+            study.soft_prompt("roberta", row[which], row["seed"])
+            for which in ("first_task", "second_task")
         ]
         tables = torch.stack([prompt.table for prompt in pair])
-        assert row.cosine == pytest.approx(
-            cosine(torch.stack([used_rows(p) for p in pair]))[0, 1].item()
-        )
-        overlap = activated_overlap(label_activations(reader, tables))["all layers"][0, 1]
-        assert frame.loc[row.Index, OVERLAP] == pytest.approx(overlap.item())
+        by_hand = cosine(torch.stack([used_rows(prompt) for prompt in pair]))[0, 1].item()
+        assert row["cosine"] == pytest.approx(by_hand)
+        active = label_activations(reader, tables) > 0  # [table, layer, neuron]
+        for name, layers in (("layer 1", [0]), ("layer 2", [1]), ("all layers", [0, 1])):
+            a, b = (set(map(tuple, one[layers].nonzero().tolist())) for one in active)
+            overlap = len(a & b) / (len(a) * len(b)) ** 0.5
+            assert row[f"overlap, {name}"] == pytest.approx(overlap)
 
 
 def planted(tasks: int = 7, seeds: int = 2):
