@@ -79,11 +79,19 @@ def test_a_refused_prompt_is_known_before_anything_runs(tmp_path, capsys, backbo
     released(root, "seed_33/SST2PromptRoberta", Program(tmp_path / "was_run"))
     with pytest.raises(BadInput, match=r"^seed_33/SST2PromptRoberta in PROMPTS is not used: \S"):
         check_parameters(asked(root, TASKS="imdb, sst2"))
-    for parameters in (asked(root, TASKS="imdb"), {"PROMPTS": str(root), "OUT": "x"}):
-        check_parameters(parameters)
+    assert capsys.readouterr().err == ""
+    for _ in range(2):
+        check_parameters(asked(root, TASKS="imdb"))
     said = capsys.readouterr().err
     assert said.count("seed_33/SST2PromptRoberta in PROMPTS is not used") == 1  # and not twice
     assert not (tmp_path / "was_run").exists()
+
+
+def test_notebook_21_asks_for_no_prompt_and_names_what_is_refused(tmp_path, capsys):
+    root = released(tmp_path / "in", "seed_33/IMDBPromptRoberta")
+    released(root, "seed_33/SST2PromptRoberta", Program(tmp_path / "was_run"))
+    check_parameters({"PROMPTS": str(root), "OUT": "x"})
+    assert "seed_33/SST2PromptRoberta in PROMPTS is not used" in capsys.readouterr().err
 
 
 def test_a_folder_of_nothing_but_refused_prompts_is_refused(tmp_path):
