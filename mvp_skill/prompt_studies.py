@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from filelock import FileLock
 from torch import Tensor
 
@@ -191,10 +192,10 @@ class PromptStudy:
             and (task in self.scale.tasks and seed in self.scale.seeds)
         }
 
-    def unflagged(self, kinds: Iterable[str], tasks: Iterable[str]) -> list[bool]:
-        """Of each kind and task of a table's rows, whether a claim may count it, [row]."""
+    def unflagged(self, kinds: Iterable[str], tasks: Iterable[str]) -> np.ndarray:
+        """Of each kind and task of a table's rows, whether a claim may count it, bool [row]."""
         flagged = self.flagged()
-        return [pair not in flagged for pair in zip(kinds, tasks, strict=True)]
+        return np.array([pair not in flagged for pair in zip(kinds, tasks, strict=True)], bool)
 
     def notices(self) -> list[str]:
         """A sentence on each of those that `flagged` names."""
