@@ -144,7 +144,7 @@ def accuracies(neurons: NeuronStudy, kind: str, task: str) -> dict[str, float | 
     """A row on the model itself: what its soft prompts reach on clean and on adversarial text.
 
     returns   kind, task; clean (on the measuring half) and adversarial, mean over seeds, with
-              their n_clean and n_adversarial and constant guesses; learnt
+              their n_clean and n_adversarial and constant guesses; learnt (not if flagged)
     """
     prompts, row = neurons.prompts, {"kind": kind, "task": task}
     for name, data, part in (
@@ -159,7 +159,7 @@ def accuracies(neurons: NeuronStudy, kind: str, task: str) -> dict[str, float | 
         row |= {name: torch.stack(right).double().mean().item(), f"n_{name}": len(labels)}
         row |= {f"guess_{name}": (labels.bincount().max() / len(labels)).item()}
     learnt = has_learnt(row["clean"], row["n_clean"], row["guess_clean"])
-    return row | {"learnt": learnt}
+    return row | {"learnt": learnt and (kind, task) not in prompts.flagged()}
 
 
 def compared(found: Carried, statistic: Statistic) -> Compared:

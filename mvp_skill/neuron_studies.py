@@ -50,8 +50,8 @@ class NeuronStudy:
         """
         check_choice("part", part, PARTS)
         key = prompted.config.model_type, data, part
+        whole = self.prompts.split(prompted, data)  # encoded once; refuses another task's model
         if key not in self._parts:
-            whole = self.prompts.split(prompted, data)
             named = zip(PARTS, (*halves(whole, seed=0), whole), strict=True)
             self._parts |= {(*key[:2], name): found for name, found in named}
         return self._parts[key]

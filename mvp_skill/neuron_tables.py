@@ -69,9 +69,10 @@ def existence_rows(
                        numbers but `ranked` are of the second
     fraction           of all neurons of the model, for the mean
     balanced           by balanced accuracy of the neurons
-    returns            kind, task, n, majority_rate, acc (of the model, mean over seeds), learnt,
-                       n_constant (neurons, mean over seeds), n_neurons, top_mean, top_null_max, and
-                       the fields of `BestNeuron`
+    returns            kind, task, n, majority_rate, acc (of the model, mean over seeds), learnt
+                       (never, if its prompts may have seen these examples), n_constant (neurons,
+                       mean over seeds), n_neurons, top_mean, top_null_max, and the fields of
+                       `BestNeuron`
     """
     import pandas
 
@@ -84,7 +85,8 @@ def existence_rows(
         majority = tested[0].majority_rate
         top = top_mean(*given, fraction)
         row = {"kind": kind, "task": task, "n": n, "majority_rate": majority, "acc": acc}
-        row |= {"learnt": has_learnt(acc, n, majority), "n_neurons": given[0].numel()}
+        counts = (kind, task) not in neurons.prompts.flagged()
+        row |= {"learnt": counts and has_learnt(acc, n, majority), "n_neurons": given[0].numel()}
         row |= {"n_constant": sum(int(s.constant.sum()) for s in tested) / len(tested)}
         row |= {"top_mean": top.mean, "top_null_max": top.null_max}
         rows.append(row | best_neuron(*given)._asdict())

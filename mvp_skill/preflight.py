@@ -9,7 +9,8 @@ from functools import cache
 from typing import Any
 
 from mvp_skill.errors import BadInput
-from mvp_skill.prompt_preflight import check_prompt_study, check_soft_prompts
+from mvp_skill.prompt_folders import read_prompts, say_refused
+from mvp_skill.prompt_preflight import check_prompt_study
 from mvp_skill.scales import COUNTS, Scale, closest, settings, study_settings
 
 
@@ -28,7 +29,7 @@ def check_parameters(parameters: dict[str, Any]) -> None:
     if "KINDS" in parameters:
         return check_prompt_study(parameters)
     if parameters.get("PROMPTS") is not None:
-        check_soft_prompts(str(parameters["PROMPTS"]))
+        say_refused(read_prompts(parameters["PROMPTS"]))
     if "SEEDS" in parameters:
         return check_study(parameters)
     scale = _settings(parameters)

@@ -1,14 +1,20 @@
 """What can be known to be wrong with a study of soft prompts before anything is tuned."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from mvp_skill.checks import check_choice
 from mvp_skill.conditions import names_of, numbers_of
 from mvp_skill.errors import BadInput
 from mvp_skill.neuron_preflight import check_knobs, check_two_classes
+from mvp_skill.prompt_folders import (
+    PromptFolder,
+    check_label_ids,
+    label_words_of,
+    read_prompts,
+    say_refused,
+)
 from mvp_skill.prompt_scales import COUNTS, KINDS, prompt_settings
 
 SOURCES = ("su", "ackermann")
@@ -39,8 +45,9 @@ def check_prompt_study(parameters: Mapping[str, Any]) -> None:
     """Check the parameters of a study of soft prompts: each task with its data, each backbone.
 
     raises   BadInput for an unknown scale, kind or task, an adversarial set to tune on, a count or
-             rate out of range, data, a backbone or soft prompts that are not there, a seed that
-             only released prompts have, and label words that are no single tokens
+             rate out of range, data, a backbone or soft prompts that are not there, a soft
+             prompt that is not fit for use or for other label words, a seed that only released
+             prompts have, and label words that are no single tokens
     """
     names = (*COUNTS, "learning_rate", "autocast", "init")
     given = {name: value for name, value in parameters.items() if name.lower() in names}
@@ -49,17 +56,20 @@ def check_prompt_study(parameters: Mapping[str, Any]) -> None:
     seeds = seeds_of(parameters.get("SEEDS")) or scale.seeds
     prompts = parameters.get("PROMPTS")
     if prompts is not None:
-        check_soft_prompts(str(prompts))
+        folder = read_prompts(prompts)
     elif named := [seed for seed in seeds if isinstance(seed, str)]:
         raise BadInput(f"SEEDS has {named[0]!r}, which only released prompts have; give PROMPTS.")
     for task in names_of(parameters.get("TASKS")) or scale.tasks:
         _check_task(task, parameters.get("DATA_DIR"))
         check_two_classes(task, parameters)
         for kind in kinds_of(parameters.get("KINDS")):
-            backbone = parameters.get(kind.upper()) or scale.backbones[kind]
-            _check_label_words(
-                task, str(backbone), kind, "default" if prompts is None else "released"
-            )
+            backbone = str(parameters.get(kind.upper()) or scale.backbones[kind])
+            if prompts is None:
+                _check_label_words(task, backbone, kind, "default")
+            else:
+                _check_prompts(folder, kind, backbone, task, seeds)
+    if prompts is not None:
+        say_refused(folder)
 
 
 @cache
@@ -77,8 +87,29 @@ def _check_task(task: str, data_dir: str | None) -> None:
         load_task(task, data_dir=data_dir, **{f"n_{split}": 1 for split in found.splits})
 
 
+def width_of(backbone: str) -> int:
+    """d_model of a backbone, from its configuration alone."""
+    from transformers import AutoConfig
+
+    from mvp_skill.backbones import backbone_folder
+
+    return AutoConfig.from_pretrained(backbone_folder(backbone), local_files_only=True).hidden_size
+
+
+def _check_prompts(
+    folder: PromptFolder, kind: str, backbone: str, task: str, seeds: Sequence[int | str]
+) -> None:
+    """Those that are there; whether one is missing is known when it is asked for."""
+    found = [folder.find(kind, width_of(backbone), task, seed) for seed in seeds]
+    for prompt in filter(None, found):
+        ids = _check_label_words(task, backbone, kind, label_words_of(prompt))
+        check_label_ids(prompt, ids, backbone)
+    if not any(found):
+        _check_label_words(task, backbone, kind, "released")
+
+
 @cache
-def _check_label_words(task: str, backbone: str, kind: str, label_words: str) -> None:
+def _check_label_words(task: str, backbone: str, kind: str, label_words: str) -> tuple[int, ...]:
     from transformers import AutoTokenizer
 
     from mvp_skill.backbones import backbone_folder, model_type_of
@@ -91,13 +122,5 @@ def _check_label_words(task: str, backbone: str, kind: str, label_words: str) ->
             f"that type as {kind.upper()}, or leave {kind} out of KINDS."
         )
     tokenizer = AutoTokenizer.from_pretrained(backbone_folder(backbone), local_files_only=True)
-    soft_verbalizer(task, BACKBONE_KINDS[kind][0], label_words).token_ids(tokenizer)
-
-
-def check_soft_prompts(folder: str) -> None:
-    """BadInput if a folder holds neither soft prompts of this package nor released ones."""
-    from mvp_skill.released_prompts import released_folders
-    from mvp_skill.soft_prompts import load_soft_prompts
-
-    if not load_soft_prompts(Path(folder).expanduser()):
-        released_folders(Path(folder).expanduser())
+    words = soft_verbalizer(task, BACKBONE_KINDS[kind][0], label_words)
+    return tuple(words.token_ids(tokenizer))

@@ -5,26 +5,29 @@
     study.right(prompted, "mini_adv_films")                      # bool [batch]
 
 Tuned prompts lie in `OUT/prompts`, whatever notebook asked for them first. With PROMPTS, a folder
-of released ones, nothing is tuned, and label words are those that the released ones were tuned for.
+of them, nothing is tuned, and label words are those that each prompt was tuned for.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from filelock import FileLock
 from torch import Tensor
 
 from mvp_skill.conditions import names_of
 from mvp_skill.errors import BadInput
 from mvp_skill.evaluation import Split, encoded, is_right
-from mvp_skill.prompt_preflight import check_prompt_study, kinds_of, seeds_of
+from mvp_skill.kind_legends import KIND_NAMES
+from mvp_skill.prompt_folders import PromptFolder, check_label_ids, label_words_of, read_prompts
+from mvp_skill.prompt_preflight import check_prompt_study, kinds_of, seeds_of, width_of
 from mvp_skill.prompt_scales import KINDS, PromptScale, prompt_settings
 from mvp_skill.prompt_tuning import build_prompted, soft_prompt_of, use_soft_prompt
 from mvp_skill.prompted import Prompted
-from mvp_skill.released_prompts import prompts_in
 from mvp_skill.soft_prompts import SoftPrompt
+from mvp_skill.task_types import clean_task
 from mvp_skill.tasks import load_task, task_named
 from mvp_skill.train_config import TrainConfig, objective_named
 from mvp_skill.training import train_or_load
@@ -63,7 +66,7 @@ class PromptStudy:
         self._splits: dict[tuple[str, str, str], Split] = {}
         self._tuned: dict[tuple[str, str, int | str], tuple[SoftPrompt, TrainLog]] = {}
         self._models: dict[str, Prompted] = {}
-        self._released: dict[tuple[str, int, str, int | str], SoftPrompt] = {}
+        self._given: PromptFolder | None = None
 
     def data(self, task: str) -> "DatasetDict":
         """The splits of a task, or the test split of an adversarial set; loaded once."""
@@ -93,11 +96,16 @@ class PromptStudy:
         )
 
     def start(self, kind: str, task: str, seed: int = 0) -> Prompted:
-        """The prompt-tuned model of a task before it is tuned; all of a kind share a backbone."""
+        """The prompt-tuned model of a task before it is tuned; all of a kind share a backbone.
+
+        Its label words are those of released prompts if the study's first one of the task is such.
+        """
+        return self._start(kind, task, seed, self._label_words(kind, task, self.scale.seeds[0]))
+
+    def _start(self, kind: str, task: str, seed: int, label_words: str) -> Prompted:
         scale = self.scale
         options = {"n_prompt": scale.n_prompt, "max_text": scale.max_text, "init": scale.init}
-        options |= {"label_words": "released" if self.is_released else "default", "seed": seed}
-        options |= {"dropout": scale.dropout}
+        options |= {"label_words": label_words, "dropout": scale.dropout, "seed": seed}
         made = build_prompted(self._models.get(kind, self.backbones[kind]), task, **options)
         self._models.setdefault(kind, made)
         return made
@@ -133,13 +141,25 @@ class PromptStudy:
         """A task's model (its format, its label words) behind a soft prompt of that seed.
 
         source   the task that the soft prompt was tuned for, if another: transfer
+        raises   BadInput for a prompt that was tuned for other tokens than the task's label words
         """
-        prompted = self.start(kind, task)
-        use_soft_prompt(prompted, self.soft_prompt(kind, source or task, seed))
+        prompted = self._start(kind, task, 0, self._label_words(kind, task, seed))
+        prompt = self.soft_prompt(kind, source or task, seed)
+        if prompt.facts.task == prompted.settings.task:
+            check_label_ids(prompt, prompted.settings.word_ids, str(self.backbones[kind]))
+        use_soft_prompt(prompted, prompt)
         return prompted
 
     def split(self, prompted: Prompted, task: str, name: str = "test") -> Split:
-        """A split of a task or of its adversarial set, as a model reads it; encoded once a kind."""
+        """A split of a task or of its adversarial set, as a model reads it; encoded once a kind.
+
+        raises   BadInput for a model of another task, whose format is another
+        """
+        if clean_task(task) != clean_task(prompted.settings.task):
+            raise BadInput(
+                f"A model of {prompted.settings.task} does not read {task}; give one of "
+                f"{clean_task(task)}."
+            )
         key = (prompted.config.model_type, task, name)
         if key not in self._splits:
             self._splits[key] = encoded(prompted, self.data(task)[name], name)
@@ -153,23 +173,55 @@ class PromptStudy:
         """Of all that a prompted model depends on: for the names of files made from it."""
         prompt = self.soft_prompt(kind, task, seed)
         if self.is_released:
-            return _digest(prompt.facts.origin_sha256, str(self.backbones[kind]))
+            table = prompt.table.contiguous().numpy().tobytes()
+            return _digest(table, label_words_of(prompt), str(self.backbones[kind]))
         return _digest(self.tuned(kind, task, seed)[1].key)
 
+    def flagged(self) -> dict[tuple[str, str], str]:
+        """Kind and task of prompts that may have been tuned on what they are read on: why.
+
+        They count as not learnt, and enter no claim. None of those that are tuned here does.
+        """
+        if not self.is_released:
+            return {}
+        return {
+            (kind, task): prompt.facts.contamination
+            for (kind, width, task, seed), prompt in self._folder().prompts.items()
+            if prompt.facts.contamination
+            and (kind in self.kinds and width == width_of(str(self.backbones[kind])))
+            and (task in self.scale.tasks and seed in self.scale.seeds)
+        }
+
+    def unflagged(self, kinds: Iterable[str], tasks: Iterable[str]) -> np.ndarray:
+        """Of each kind and task of a table's rows, whether a claim may count it, bool [row]."""
+        flagged = self.flagged()
+        return np.array([pair not in flagged for pair in zip(kinds, tasks, strict=True)], bool)
+
+    def notices(self) -> list[str]:
+        """A sentence on each of those that `flagged` names."""
+        return [
+            f"Counts as not learnt, and in no claim: {KIND_NAMES[kind]} on {task}, {why}"
+            for (kind, task), why in self.flagged().items()
+        ]
+
+    def _folder(self) -> PromptFolder:
+        if self._given is None:
+            self._given = read_prompts(self.parameters["PROMPTS"])
+        return self._given
+
+    def _label_words(self, kind: str, task: str, seed: int | str) -> str:
+        return label_words_of(self._found(kind, task, seed)) if self.is_released else "default"
+
     def _found(self, kind: str, task: str, seed: int | str) -> SoftPrompt:
-        if not self._released:
-            for prompt in prompts_in(self.parameters["PROMPTS"], self.folder / "released"):
-                facts = prompt.facts
-                named = facts.source if facts.seed is None else facts.seed
-                self._released[facts.kind, prompt.table.shape[1], facts.task, named] = prompt
-        width = self.start(kind, task).config.hidden_size
-        if (kind, width, task, seed) not in self._released:
+        folder, width = self._folder(), width_of(str(self.backbones[kind]))
+        prompt = folder.find(kind, width, task, seed)
+        if prompt is None:
             raise BadInput(
-                f"{self.parameters['PROMPTS']} has no soft prompt of width {width} for {kind}, "
-                f"{task} and seed {seed}; it has those of "
-                f"{', '.join(sorted({f'{k[2]}-{k[3]}' for k in self._released if k[0] == kind}))}."
+                f"{folder.name} has no soft prompt of width {width} for {kind}, {task} and seed "
+                f"{seed}; it has those of "
+                f"{', '.join(sorted({f'{k[2]}-{k[3]}' for k in folder.prompts if k[0] == kind}))}."
             )
-        return self._released[kind, width, task, seed]
+        return prompt
 
 
 def _digest(*parts: object) -> str:

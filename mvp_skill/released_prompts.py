@@ -1,7 +1,7 @@
 """The soft prompts that Ackermann & Ohmer 2023 released, as files of this package.
 
     table = convert_folder("continuous_prompts", "prompts")
-    prompts = load_soft_prompts("prompts")
+    prompts = load_soft_prompts("prompts")      # of soft_prompts
 
 The released folder has `seed_{33,34,35,36,su}/{task}Prompt{model}/`, in each a `task_prompt` and,
 for the four seeds of theirs, a checkpoint `{epoch}_task_prompt.pkl` with the same table; those in
@@ -23,7 +23,6 @@ from mvp_skill.soft_prompts import (
     SUFFIX,
     PromptFacts,
     SoftPrompt,
-    load_soft_prompts,
     save_soft_prompt,
 )
 
@@ -132,6 +131,16 @@ def read_released(folder: str | Path) -> SoftPrompt:
     return SoftPrompt(archive.table, facts)
 
 
+def asked_as(folder: Path) -> tuple[str, int, str, int | str]:
+    """What the name of a released folder says: kind, d_model, task, and seed or source.
+
+    raises   BadInput for a folder of another name, an unknown task or model
+    """
+    task, model, seed, source = _named(folder)
+    kind, _, d_model = MODELS[model]
+    return kind, d_model, known_facts(task, kind, source).task, source if seed is None else seed
+
+
 def known_facts(folder_task: str, kind: str, source: str) -> Known:
     """What released_prompts.csv says of a task; BadInput with the known ones if nothing."""
     import pandas
@@ -235,16 +244,3 @@ def released_geometry() -> "DataFrame":
     import pandas
 
     return pandas.read_csv(GEOMETRY)
-
-
-def prompts_in(folder: str | Path, store: str | Path) -> list[SoftPrompt]:
-    """The soft prompts in a folder: safetensors files as they are, released ones converted.
-
-    store    where converted ones are written, with their listing
-    raises   BadInput if there are neither
-    """
-    folder = Path(folder).expanduser()
-    if found := load_soft_prompts(folder):
-        return found
-    convert_folder(folder, store)
-    return load_soft_prompts(store)

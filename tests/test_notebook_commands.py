@@ -8,6 +8,7 @@ import pytest
 
 import run_all
 from mvp_skill import attack_resources, backbones, neuron_preflight, preflight, prompt_preflight
+from mvp_skill.prompt_folders import PromptFolder
 
 
 def commands() -> list[tuple[str, str]]:
@@ -25,9 +26,10 @@ def everything_is_there(monkeypatch):
     """Files that are named exist, and so does what the hub has."""
     monkeypatch.setattr(preflight, "_check_data", lambda *given: None)
     monkeypatch.setattr(preflight, "_check_tokens", lambda *given: None)
-    monkeypatch.setattr(preflight, "check_soft_prompts", lambda folder: None)
     monkeypatch.setattr(neuron_preflight, "_check_set", lambda *given: None)
-    for name in ("check_soft_prompts", "_check_task", "_check_label_words"):
+    for module in (preflight, prompt_preflight):
+        monkeypatch.setattr(module, "read_prompts", lambda folder: PromptFolder(folder, {}, []))
+    for name in ("_check_task", "_check_label_words"):
         monkeypatch.setattr(prompt_preflight, name, lambda *given: None)
     roberta = backbones.SHIPPED["mini-roberta"]
     monkeypatch.setattr(backbones, "backbone_folder", lambda name: roberta)

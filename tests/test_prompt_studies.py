@@ -1,13 +1,21 @@
 """Soft prompts of a study: tuned once, found again, exchanged, or taken from released files."""
 
+import pandas
 import pytest
 import torch
 from prompt_study_cases import TINY, tiny_study
 
+from mvp_skill import carry_over, neuron_tables
 from mvp_skill.errors import BadInput
+from mvp_skill.neuron_studies import NeuronStudy
 from mvp_skill.prompt_preflight import check_prompt_study, seeds_of
 from mvp_skill.prompt_studies import PromptStudy
-from mvp_skill.soft_prompts import PromptFacts, SoftPrompt, save_soft_prompt
+from mvp_skill.soft_prompts import (
+    PromptFacts,
+    SoftPrompt,
+    load_soft_prompt,
+    save_soft_prompt,
+)
 
 
 def test_a_prompt_is_tuned_once_and_found_again(tiny_backbone, tmp_path):
@@ -83,16 +91,96 @@ def test_released_prompts_of_another_width_are_not_taken(tiny_backbone, tmp_path
         tiny_study(tmp_path, tiny_backbone, **given).prompted("roberta", "mini_films", 33)
 
 
-def test_b19_released_prompts_go_with_released_label_words(tiny_backbone, tmp_path, monkeypatch):
+def test_b19_label_words_are_those_that_a_prompt_was_tuned_for(
+    tiny_backbone, tmp_path, monkeypatch
+):
     asked = []
     monkeypatch.setattr(
         "mvp_skill.prompt_studies.build_prompted",
         lambda *given, **options: asked.append(options["label_words"]),
     )
-    folder = released(tmp_path / "prompts", 32)
-    tiny_study(tmp_path, tiny_backbone, PROMPTS=folder, SEEDS="33").start("roberta", "mini_films")
+    theirs = released(tmp_path / "theirs", 32)
+    ours = released(tmp_path / "ours", 32, source="mvp_skill")
+    for folder in (theirs, ours):
+        given = {"PROMPTS": folder, "SEEDS": "33"}
+        tiny_study(tmp_path, tiny_backbone, **given).start("roberta", "mini_films")
     tiny_study(tmp_path, tiny_backbone).start("roberta", "mini_films")
-    assert asked == ["released", "default"]
+    assert asked == ["released", "default", "default"]
+
+
+def test_b19_a_prompt_for_other_label_tokens_is_refused(tiny_backbone, tmp_path):
+    own = tiny_study(tmp_path, tiny_backbone).start("roberta", "mini_films").settings.word_ids
+    for label_ids in (own, own[::-1]):
+        folder = released(tmp_path / str(label_ids[0]), 32, label_ids=label_ids)
+        given = {"PROMPTS": folder, "SEEDS": "33", "N_PROMPT": 7, "TASKS": "mini_films"}
+        if label_ids == own:
+            tiny_study(tmp_path, tiny_backbone, **given).prompted("roberta", "mini_films", 33)
+            continue
+        with pytest.raises(BadInput, match=r"mini_films-s33 for roberta was tuned for the label"):
+            tiny_study(tmp_path, tiny_backbone, **given)
+        # Other tasks than those of TASKS may be asked for, too.
+        study = tiny_study(tmp_path, tiny_backbone, **given | {"TASKS": "mini_acts"})
+        with pytest.raises(BadInput, match="label tokens"):
+            study.prompted("roberta", "mini_films", 33)
+
+
+def test_another_table_is_another_key(tiny_backbone, tmp_path):
+    """Or the scores of one prompt's neurons are served for another's."""
+    keys = set()
+    for name, width in (("first", 32), ("second", 32), ("again", 32)):
+        folder = tmp_path / name
+        released(folder, width)
+        if name == "second":
+            (path,) = folder.glob("mini_films*")
+            prompt = load_soft_prompt(path)
+            save_soft_prompt(path, SoftPrompt(prompt.table + 1, prompt.facts))
+        given = {"PROMPTS": str(folder), "SEEDS": "33", "N_PROMPT": 7}
+        study = tiny_study(tmp_path / "out", tiny_backbone, **given)
+        keys.add(study.key("roberta", "mini_films", 33))
+    assert len(keys) == 2
+
+
+def counted_by_hand(study):
+    """Of a row that has been learnt, whether it counts, as notebooks ask it."""
+    rows = pandas.DataFrame({"kind": ["roberta"], "task": ["mini_films"]})
+    learnt = pandas.Series([True], dtype="boolean")
+    learnt &= study.unflagged(rows["kind"], rows["task"])
+    return learnt.tolist()
+
+
+def test_b1_flagged_prompts_count_as_not_learnt(tiny_backbone, tmp_path, monkeypatch):
+    for module in (neuron_tables, carry_over):
+        monkeypatch.setattr(module, "has_learnt", lambda *given: True)
+    counted = {}
+    for why in ("", "tuned on the evaluation split"):
+        folder = released(tmp_path / f"prompts{len(why)}", 32, contamination=why)
+        given = {"PROMPTS": folder, "SEEDS": "33", "N_PROMPT": 7, "TASKS": "mini_films"}
+        study = tiny_study(tmp_path / "out", tiny_backbone, **given)
+        neurons = NeuronStudy(study)
+        scores = neuron_tables.scores_of(neurons, "measuring")
+        (row,) = neuron_tables.existence_rows(neurons, scores, scores).to_dict("records")
+        learnt = carry_over.accuracies(neurons, "roberta", "mini_films")["learnt"]
+        counted[why] = [bool(row["learnt"]), learnt, *counted_by_hand(study)]
+        # Su et al.'s prompt of another task is marked, too, but not asked for.
+        told = {("roberta", "mini_films"): why} if why else {}
+        assert study.flagged() == told and len(study.notices()) == len(told)
+    assert study.notices() == [
+        "Counts as not learnt, and in no claim: RoBERTa on mini_films, " + why
+    ]
+    assert list(counted.values()) == [[True] * 3, [False] * 3]
+    assert tiny_study(tmp_path, tiny_backbone).flagged() == {}
+
+
+def test_a_split_is_not_read_by_a_model_of_another_task(tiny_backbone, tmp_path):
+    study = tiny_study(tmp_path, tiny_backbone)
+    films, duplicates = (study.start("roberta", f"mini_{t}") for t in ("films", "duplicates"))
+    read = study.split(films, "mini_films")
+    study.split(films, "mini_adv_films")
+    NeuronStudy(study).part(films, "mini_films")
+    for asked in (study.split, NeuronStudy(study).part):
+        with pytest.raises(BadInput, match="A model of mini_duplicates does not read mini_films"):
+            asked(duplicates, "mini_films")
+    assert study.split(films, "mini_films") is read
 
 
 def test_seeds_are_numbers_or_who_tuned_a_released_prompt():

@@ -12,7 +12,6 @@ from mvp_skill.released_prompts import (
     KNOWN,
     convert_folder,
     known_facts,
-    prompts_in,
     read_released,
     released_geometry,
 )
@@ -237,15 +236,6 @@ def test_the_real_files_are_the_numbers_in_their_archives(real):
         (name,) = [name for name in archive.namelist() if name.endswith("/data/0")]
         numbers = np.frombuffer(archive.read(name), "<f4")
     assert np.array_equal(numbers.reshape(100, 768), mine.table.numpy())
-
-
-def test_a_folder_may_hold_released_or_converted_prompts(tmp_path):
-    released(tmp_path / "in", "seed_33/QQPPromptT5")
-    (first,) = prompts_in(tmp_path / "in", tmp_path / "out")
-    (again,) = prompts_in(tmp_path / "out", tmp_path / "unused")
-    assert again.facts == first.facts and not (tmp_path / "unused").exists()
-    with pytest.raises(BadInput, match="no released soft prompts"):
-        prompts_in(tmp_path / "unused", tmp_path / "out")
 
 
 def test_the_computed_geometry_says_that_it_is_not_the_papers():
