@@ -2,6 +2,7 @@
 
 import copy
 
+import pandas
 import pytest
 import yaml
 from transformers import AutoTokenizer, T5TokenizerFast
@@ -10,6 +11,7 @@ from mvp_skill import soft_verbalizers
 from mvp_skill.backbones import SHIPPED
 from mvp_skill.errors import BadInput
 from mvp_skill.mini.corpus import LABEL_WORDS
+from mvp_skill.released_prompts import KNOWN
 from mvp_skill.soft_verbalizers import (
     LabelWord,
     SoftVerbalizer,
@@ -173,6 +175,17 @@ def test_ids_of_t5_base(t5_base_tokenizer):
     assert t5_base_tokenizer.encode("entailment", add_special_tokens=False) == [3, 35, 5756, 297]
     words = soft_verbalizer("ethics_justice", "seq2seq", "words").token_ids(t5_base_tokenizer)
     assert len(set(words)) == 2
+
+
+@pytest.mark.parametrize(("kind", "table"), [("roberta", ROBERTA_RELEASED), ("t5", T5)])
+def test_b19_released_prompts_are_known_by_the_ids_of_released_words(kind, table):
+    """They are compared before a released prompt is read."""
+    of_task = {task: ids for tasks, ids in table.items() for task in tasks}
+    known = pandas.read_csv(KNOWN)
+    known = known[(known["kind"] == kind) & (known["source"] != "su")]
+    for row in known.itertuples():
+        assert of_task[row.task] == tuple(map(int, row.label_ids.split("/"))), row.task
+    assert len(known) == 9
 
 
 def test_b3_a_binary_task_has_two_words_and_released_prompts_their_own(roberta_base_tokenizer):
