@@ -128,15 +128,11 @@ def test_where_clean_samples_do_not_show_it_nothing_is_said():
 
 
 def test_p_counts_permutations_that_are_just_as_good():
-    """Of four, one is better and two are equal: 1 + 3 of 1 + 4."""
-    null = torch.tensor([[0.5, 0.75, 0.625, 0.625], [0.5, 0.75, 0.625, 0.625]])
-    seeds = torch.tensor([0.5, 0.75])  # mean 0.625, exact in binary
-    assert Compared(seeds, seeds, null, null).p.item() == pytest.approx(4 / 5)
-    several = Compared(
-        *(one[..., None] + torch.tensor([0, 1]) for one in (seeds, seeds)),
-        *2 * [null[..., None] + torch.tensor([0, 0])],
-    )
-    assert several.p.tolist() == pytest.approx([4 / 5, 1 / 5])
+    """Of four, one is better and two are as good: (1 + 3) / (1 + 4). A second column is best."""
+    adversarial = torch.tensor([[0.5, 1.5], [0.75, 1.5]])  # means 0.625, exact in binary, and 1.5
+    null = torch.tensor([0.5, 0.75, 0.625, 0.625])[None, :, None].expand(2, 4, 2)
+    found = Compared(adversarial, adversarial, null, null)
+    assert found.p.tolist() == pytest.approx([4 / 5, 1 / 5])
 
 
 @pytest.fixture

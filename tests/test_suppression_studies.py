@@ -1,14 +1,15 @@
 """Suppression curves of a study equal a slow loop, and nothing is measured twice."""
 
 import itertools
+from types import SimpleNamespace
 
 import pytest
 import torch
 from neuron_cases import accuracy_of, activations_of, planted_model, planted_split
-from prompt_study_cases import tiny_study
+from prompt_study_cases import tiny_study, write_adversarial_films
 from torch.testing import assert_close
 
-from mvp_skill import suppression_studies
+from mvp_skill import adversarial, suppression_studies
 from mvp_skill.errors import BadInput
 from mvp_skill.evaluation import is_right
 from mvp_skill.neuron_studies import NeuronStudy
@@ -27,10 +28,51 @@ from mvp_skill.suppression_studies import (
 RATES = (0, 10, 30)
 
 
+ADVERSARIAL = "mini_adv_films"
+
+
 @pytest.fixture(scope="module")
-def neurons(tiny_backbone, tiny_t5, tmp_path_factory):
+def neurons(loud_backbone, loud_t5, tmp_path_factory):
     folder = tmp_path_factory.mktemp("curves")
-    return NeuronStudy(tiny_study(folder, tiny_backbone, tiny_t5, TASKS="mini_films"))
+    write_adversarial_films(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adversarial, "MINI_FOLDER", folder)
+        yield NeuronStudy(tiny_study(folder, loud_backbone, loud_t5, TASKS="mini_films", N_TEST=63))
+
+
+def silenced_right(model, split, selected, where=slice(None), put=None):
+    """One example at a time; `put` [layer, neuron] is written over what selected neurons say."""
+    put = torch.zeros(selected.shape) if put is None else put
+
+    def written(layer, inputs):
+        activation = inputs[0].clone()  # [batch, position, neuron]
+        activation[:, where, selected[layer]] = put[layer, selected[layer]]
+        return (activation,)
+
+    handles = [
+        module.register_forward_pre_hook(lambda _m, inputs, layer=layer: written(layer, inputs))
+        for layer, module in enumerate(model.ffn)
+    ]
+    right = [
+        predict_records(model, [record]).argmax().item() == label
+        for record, label in zip(split.records, split.labels.tolist(), strict=True)
+    ]
+    for handle in handles:
+        handle.remove()
+    return as_text(torch.tensor(right))
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """What the study hands over to be suppressed, run by run."""
+    kept, given = [], suppression_studies.suppressed_right
+
+    def keep(model, split, selected, **options):
+        kept.append(SimpleNamespace(split=split, selected=selected, **options))
+        return given(model, split, selected, **options)
+
+    monkeypatch.setattr(suppression_studies, "suppressed_right", keep)
+    return kept
 
 
 def test_rows_equal_a_loop_that_overwrites_one_neuron_at_a_time(neurons):
@@ -53,6 +95,82 @@ def test_rows_equal_a_loop_that_overwrites_one_neuron_at_a_time(neurons):
         found = rows[(rows["which"] == "skill") & (rows["rate"] == 30)]
         assert list(found["right"]) == [as_text(torch.stack(slowly))]
         assert (rows["n"] == 9).all()
+
+
+SLICES = {"all": slice(None), "prompt": slice(5), "text": slice(5, None)}
+
+
+@pytest.mark.parametrize("kind", ["roberta", "t5"])
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"data": ADVERSARIAL},
+        {"ranked_on": ADVERSARIAL},
+        {"ranking": "own seed"},
+        {"positions": "prompt"},
+        {"positions": "text"},
+        {"how": "mean"},
+    ],
+    ids=lambda change: " ".join(sum(change.items(), ())) or "as usual",
+)
+def test_p12_p13_every_curve_is_what_it_is_called(neurons, change, seed, kind, runs):
+    """Data, ranking, positions and usual activations are made anew from what the curve says."""
+    curve = Curve(kind, "mini_films", seed)._replace(**change)
+    rows = SuppressionStudy(neurons, (80,), n_draws=0).rows([curve])
+    model = neurons.prompts.prompted(kind, "mini_films", seed)
+    split = neurons.part(model, curve.data or "mini_films", "measuring")
+    scores = [
+        neurons.scores(kind, "mini_films", one, on=curve.ranked_on, part="ranking").predictivity
+        for one in ((seed,) if curve.ranking == "own seed" else (0, 1))
+    ]
+    skill = skill_neurons(sum(scores) / len(scores), 0.8)
+    assert torch.equal(runs[0].selected, skill) and runs[0].split.records == split.records
+    usual = neurons.thresholds(kind, "mini_films", seed).mean.mean(dim=1)  # [layer, neuron]
+    put = usual if curve.how == "mean" else None
+    expected = silenced_right(model, split, skill, SLICES[curve.positions], put)
+    assert list(rows[rows["which"] == "skill"]["right"]) == [expected]
+
+
+@pytest.mark.parametrize("kind", ["roberta", "t5"])
+def test_what_curves_are_called_makes_a_difference(neurons, kind):
+    """Otherwise the test above could not fail."""
+    task, study = "mini_films", SuppressionStudy(neurons, (80,), n_draws=0)
+    curve = Curve(kind, task, 1)
+    selected = [
+        skill_neurons(study.predictivity(one), 0.8)
+        for one in (
+            curve,
+            curve._replace(ranked_on=ADVERSARIAL),
+            curve._replace(ranking="own seed"),
+            curve._replace(ranking="own seed", seed=0),
+        )
+    ]
+    assert all(not torch.equal(a, b) for a, b in itertools.combinations(selected, 2))
+    split, skill = study.measured(curve), selected[0]
+    usual = [neurons.thresholds(kind, task, seed).mean.mean(dim=1) for seed in (0, 1)]
+    model = neurons.prompts.prompted(kind, task, 1)
+    rights = [silenced_right(model, split, skill, where) for where in SLICES.values()]
+    rights += [silenced_right(model, split, skill, put=put) for put in usual]
+    assert len(set(rights)) == len(rights), rights
+
+
+def test_b15_every_soft_prompt_has_random_neurons_of_its_own(neurons, runs, monkeypatch):
+    seeds, given = [], suppression_studies.selections
+    monkeypatch.setattr(
+        suppression_studies, "selections", lambda *a: seeds.append(a[-1]) or given(*a)
+    )
+    curves = [Curve("t5", "mini_films", seed) for seed in (0, 1)]
+    others = [Curve("roberta", "mini_films", 0), Curve("t5", "mini_restaurants", 0)]
+    SuppressionStudy(neurons, (20,), n_draws=2, seed=3).rows([*curves, *others])
+    SuppressionStudy(neurons, (20,), n_draws=2, seed=4).rows(curves)
+    assert len(seeds) == len(set(seeds)) == 6
+    assert [run.seed for run in runs] == [3] * 12 + [4] * 6, "of noise, the study's own"
+    films = [run.selected for run in (*runs[:6], *runs[-6:])]  # skill and two draws, four times
+    draws = [one for place, one in enumerate(films) if place % 3]
+    for a, b in itertools.combinations(draws, 2):
+        assert not torch.equal(a, b)
 
 
 def test_rate_0_is_the_model_as_it_is_bit_for_bit(neurons):

@@ -13,7 +13,7 @@ from mvp_skill import adversarial
 from mvp_skill.errors import BadInput
 from mvp_skill.gains import Gain
 from mvp_skill.prompt_activations import label_activations
-from mvp_skill.prompt_similarity import cosine
+from mvp_skill.prompt_similarity import activated_overlap, cosine
 from mvp_skill.prompt_transfer import accuracies
 from mvp_skill.rank_correlation import spearman
 from mvp_skill.soft_prompts import used_rows
@@ -115,6 +115,17 @@ def test_indicators_are_of_pairs_of_one_seed_in_the_right_order(study):
             a, b = (set(map(tuple, one[layers].nonzero().tolist())) for one in active)
             overlap = len(a & b) / (len(a) * len(b)) ** 0.5
             assert row[f"overlap, {name}"] == pytest.approx(overlap)
+
+
+def test_t5_is_read_behind_an_empty_text_of_a_sentiment_task(loud_t5, tmp_path):
+    study = tiny_study(tmp_path, t5=loud_t5, TASKS=", ".join(TASKS[:2]), SEEDS="0")
+    tables = torch.stack([study.soft_prompt("t5", task, 0).table for task in TASKS[:2]])
+    films, duplicates = (
+        activated_overlap(label_activations(study.start("t5", task), tables))["all layers"][0, 1]
+        for task in ("mini_films", "mini_duplicates")
+    )
+    (found,) = indicators(study, "t5")[OVERLAP]
+    assert found == pytest.approx(films.item()) and films != duplicates
 
 
 def planted(tasks: int = 7, seeds: int = 2):
