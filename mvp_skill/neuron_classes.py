@@ -1,0 +1,88 @@
+"""Neurons of a task of several classes: cut into binary subtasks, each with scores of its own.
+
+task = task_of_classes(study, None)                         # mini_nli
+subtask_rows(neurons, "roberta", task, seed, subtasks)      # how good the best neuron of each is
+neurons_of_classes(neurons, "roberta", task, seed, subtasks, 0.01)
+
+A neuron fires or does not, so it tells two sides apart, never three. Sides of different sizes are
+compared by balanced accuracy.
+
+Source: Wang et al. 2022, section 3, for the idea; ours are its balanced scores and the nulls.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from mvp_skill.best_neurons import best_neuron
+from mvp_skill.errors import BadInput
+from mvp_skill.neuron_studies import NeuronStudy
+from mvp_skill.prompt_studies import PromptStudy
+from mvp_skill.skill_neurons import skill_neurons_of_subtasks
+from mvp_skill.subtasks import Subtask
+from mvp_skill.tasks import task_named
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+AT_SCALE = {"mini": "mini_nli"}
+"""The task of several classes that a scale has, if any."""
+
+
+def task_of_classes(study: PromptStudy, given: str | None = None) -> str | None:
+    """The task of three or more classes to look at; None if neither asked for nor of the scale.
+
+    given    its name, or None for what the scale has (none with released prompts)
+    raises   BadInput for an unknown task, or one of two classes
+    """
+    if given is None:
+        return None if study.is_released else AT_SCALE.get(study.scale.name)
+    if len(task_named(given).label_names) < 3:
+        raise BadInput(f"{given} has two classes; give a task of three or more, such as mini_nli.")
+    return given
+
+
+def subtask_rows(
+    neurons: NeuronStudy, kind: str, task: str, seed: int | str, subtasks: Sequence[Subtask]
+) -> "DataFrame":
+    """The best neuron of each subtask, chosen on one half and judged on the other, balanced.
+
+    returns   subtask (in words), n_first, n_second (examples of the measuring half), and the fields
+              of `BestNeuron`
+    """
+    import pandas
+
+    label_names, rows = task_named(task).label_names, []
+    for subtask in subtasks:
+        ranked, measured = (
+            neurons.scores(kind, task, seed, part=part, subtask=subtask)
+            for part in ("ranking", "measuring")
+        )
+        n_first, n_second = measured.n.tolist()
+        row = {"subtask": in_words(subtask, label_names), "n_first": n_first, "n_second": n_second}
+        found = best_neuron(ranked.balanced, measured.balanced, measured.null_balanced)
+        rows.append(row | found._asdict())
+    return pandas.DataFrame(rows)
+
+
+def neurons_of_classes(
+    neurons: NeuronStudy,
+    kind: str,
+    task: str,
+    seed: int | str,
+    subtasks: Sequence[Subtask],
+    fraction: float,
+) -> Tensor:
+    """The skill neurons of all subtasks together, ranked on the ranking half, bool [layer, neuron].
+
+    fraction   of each layer; the subtasks share it out
+    """
+    found = (neurons.scores(kind, task, seed, subtask=subtask) for subtask in subtasks)
+    return skill_neurons_of_subtasks([scores.balanced for scores in found], fraction)
+
+
+def in_words(subtask: Subtask, label_names: Sequence[str]) -> str:
+    """What a subtask tells apart: "neutral or contradiction against entailment"."""
+    sides = (subtask.first, subtask.second)
+    return " against ".join(" or ".join(label_names[number] for number in side) for side in sides)
