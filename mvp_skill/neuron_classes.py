@@ -1,6 +1,7 @@
 """Neurons of a task of several classes: cut into binary subtasks, each with scores of its own.
 
 task = task_of_classes(study, None)                         # mini_nli
+subtasks = subtasks_of(task)
 subtask_rows(neurons, "roberta", task, seed, subtasks)      # how good the best neuron of each is
 neurons_of_classes(neurons, "roberta", task, seed, subtasks, 0.01)
 
@@ -20,7 +21,7 @@ from mvp_skill.errors import BadInput
 from mvp_skill.neuron_studies import NeuronStudy
 from mvp_skill.prompt_studies import PromptStudy
 from mvp_skill.skill_neurons import skill_neurons_of_subtasks
-from mvp_skill.subtasks import Subtask
+from mvp_skill.subtasks import POLAR, Subtask, one_against_rest
 from mvp_skill.tasks import task_named
 
 if TYPE_CHECKING:
@@ -41,6 +42,12 @@ def task_of_classes(study: PromptStudy, given: str | None = None) -> str | None:
     if len(task_named(given).label_names) < 3:
         raise BadInput(f"{given} has two classes; give a task of three or more, such as mini_nli.")
     return given
+
+
+def subtasks_of(task: str) -> tuple[Subtask, ...]:
+    """Each class against the rest; of three classes also the two ends, the middle left out."""
+    n_classes = len(task_named(task).label_names)
+    return one_against_rest(n_classes) + (POLAR[:1] if n_classes == 3 else ())
 
 
 def subtask_rows(

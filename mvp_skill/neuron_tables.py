@@ -6,6 +6,7 @@ pairs_of(ranked, "roberta")        # how alike the rankings of every two tasks a
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,15 @@ import torch
 from torch import Tensor
 
 from mvp_skill.best_neurons import best_neuron, top_mean
+from mvp_skill.errors import BadInput
 from mvp_skill.learnt import has_learnt
 from mvp_skill.neuron_scores import NeuronScores
 from mvp_skill.neuron_statistics import rank_correlations
 from mvp_skill.neuron_studies import NeuronStudy
 from mvp_skill.neurons import aggregate_scores
 from mvp_skill.prompt_similarity import PAIRS
+from mvp_skill.prompt_studies import PromptStudy
+from mvp_skill.task_types import adversarial_task, clean_task
 from mvp_skill.type_legends import type_of
 
 if TYPE_CHECKING:
@@ -48,6 +52,35 @@ def scores_of(
         ]
         for kind in kinds or study.kinds
         for task in study.scale.tasks
+    }
+
+
+def adversarial_sets(study: PromptStudy) -> tuple[str, ...]:
+    """The adversarial sets of a study's tasks whose files are there."""
+    found = []
+    for name in filter(None, map(adversarial_task, study.scale.tasks)):
+        with suppress(BadInput):  # the figure goes without a set that was not downloaded
+            study.data(name)
+            found.append(name)
+    return tuple(found)
+
+
+def adversarial_scores(
+    neurons: NeuronStudy, sets: Sequence[str]
+) -> dict[tuple[str, str], list[NeuronScores]]:
+    """The scores of all seeds of the study on adversarial sets, thresholds from clean training.
+
+    sets      names of adversarial sets, each of a task of the study
+    returns   (kind, set) to the scores of each seed, of the soft prompts of its clean task
+    """
+    study = neurons.prompts
+    return {
+        (kind, name): [
+            neurons.scores(kind, clean_task(name), seed, on=name, part="all")
+            for seed in study.scale.seeds
+        ]
+        for kind in study.kinds
+        for name in sets
     }
 
 

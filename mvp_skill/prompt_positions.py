@@ -12,7 +12,8 @@ from torch import Tensor
 
 from mvp_skill.best_neurons import best_neuron
 from mvp_skill.errors import BadInput
-from mvp_skill.neuron_counts import FiringCounts
+from mvp_skill.kind_legends import KIND_NAMES
+from mvp_skill.neuron_counts import FiringCounts, count_firings
 from mvp_skill.neuron_scores import NeuronScores
 from mvp_skill.neuron_studies import NeuronStudy
 from mvp_skill.neurons import aggregate_scores, balanced_neuron_accuracy, predictivity
@@ -21,6 +22,7 @@ from mvp_skill.skill_neurons import skill_neurons
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+PRED = "predictivity"
 Scores = Mapping[tuple[str, str], Sequence[NeuronScores]]
 """(kind, task) to the scores of each seed."""
 
@@ -50,6 +52,30 @@ def mean_by_position(counts: FiringCounts, selected: Tensor) -> Tensor:
     """
     found = predictivity(balanced_neuron_accuracy(counts))  # [layer, prompt, neuron]
     return found.movedim(1, 0)[:, selected].mean(dim=1)  # [prompt]
+
+
+def lines_by_position(
+    neurons: NeuronStudy, kind: str, task: str, seed: int | str, selected: Tensor
+) -> "DataFrame":
+    """Balanced predictivity at each position, on the measuring half, of one soft prompt.
+
+    selected   bool [layer, neuron]: the top neurons
+    returns    series ("best neuron", "mean of the top", with the kind's name), kind, position,
+               predictivity
+    """
+    import pandas
+
+    model = neurons.prompts.prompted(kind, task, seed)
+    usual = neurons.thresholds(kind, task, seed)
+    counts = count_firings(model, neurons.part(model, task), usual, n_permutations=0)
+    found = {"best neuron": best_by_position(counts).amax(dim=0)}  # [prompt]
+    found |= {"mean of the top": mean_by_position(counts, selected.to(counts.fired.device))}
+    rows = [
+        {"series": f"{KIND_NAMES[kind]}, {name}", "kind": kind, "position": place} | {PRED: value}
+        for name, values in found.items()
+        for place, value in enumerate(values.tolist())
+    ]
+    return pandas.DataFrame(rows)
 
 
 def rows_without_first(ranked: Scores, measured: Scores, fraction: float) -> "DataFrame":

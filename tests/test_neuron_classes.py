@@ -5,7 +5,13 @@ import torch
 from prompt_study_cases import tiny_study
 
 from mvp_skill.errors import BadInput
-from mvp_skill.neuron_classes import in_words, neurons_of_classes, subtask_rows, task_of_classes
+from mvp_skill.neuron_classes import (
+    in_words,
+    neurons_of_classes,
+    subtask_rows,
+    subtasks_of,
+    task_of_classes,
+)
 from mvp_skill.neuron_studies import NeuronStudy
 from mvp_skill.skill_neurons import n_selected
 from mvp_skill.subtasks import POLAR, one_against_rest
@@ -20,7 +26,9 @@ def neurons(tmp_path_factory):
 
 
 def test_b6_each_subtask_has_its_best_neuron_judged_on_the_other_half(neurons):
-    subtasks = (*one_against_rest(3), POLAR[0])
+    subtasks = subtasks_of("mini_nli")
+    assert subtasks == (*one_against_rest(3), POLAR[0])
+    assert subtasks_of("mini_films") == one_against_rest(2)
     rows = subtask_rows(neurons, *KEY, subtasks)
     model = neurons.prompts.prompted(*KEY)
     labels = neurons.part(model, "mini_nli").labels

@@ -5,9 +5,12 @@ import torch
 from prompt_study_cases import tiny_study
 from scipy.stats import spearmanr
 
+from mvp_skill.errors import BadInput
 from mvp_skill.learnt import has_learnt
 from mvp_skill.neuron_studies import NeuronStudy
 from mvp_skill.neuron_tables import (
+    adversarial_scores,
+    adversarial_sets,
     agreement_of_halves,
     existence_rows,
     inhibitory_by_layer,
@@ -122,3 +125,26 @@ def test_inhibitory_shares_are_counted_layer_by_layer(study):
                     of_tasks.append(sum(shares) / len(seeds) / len(chosen))
             expected = sum(of_tasks) / len(of_tasks)
             assert found.loc["roberta", layer + 1] == pytest.approx(float(expected))
+
+
+def test_adversarial_sets_are_read_with_the_prompts_of_their_task(study):
+    neurons, _, _ = study
+    assert adversarial_sets(neurons.prompts) == ("mini_adv_films",)
+    found = adversarial_scores(neurons, ["mini_adv_films"])
+    assert list(found) == [("roberta", "mini_adv_films")]
+    labels = torch.tensor(neurons.prompts.data("mini_adv_films")["test"]["label"][:])
+    for seed, scores in enumerate(found["roberta", "mini_adv_films"]):
+        assert scores.n.tolist() == labels.bincount().tolist()
+        same = neurons.scores("roberta", "mini_films", seed, on="mini_adv_films", part="all")
+        assert scores.predictivity.equal(same.predictivity)
+        assert scores.threshold_source == "clean-train"
+
+
+def test_adversarial_sets_that_are_not_there_are_left_out(study, monkeypatch):
+    neurons, _, _ = study
+
+    def missing(name):
+        raise BadInput(f"{name} is not there.")
+
+    monkeypatch.setattr(neurons.prompts, "data", missing)
+    assert adversarial_sets(neurons.prompts) == ()

@@ -7,10 +7,12 @@ from prompt_study_cases import tiny_study
 
 from mvp_skill.activations import POSITIONS
 from mvp_skill.errors import BadInput
+from mvp_skill.neuron_counts import count_firings
 from mvp_skill.neuron_scores import neuron_scores
 from mvp_skill.neuron_studies import NeuronStudy
 from mvp_skill.prompt_positions import (
     best_by_position,
+    lines_by_position,
     mean_by_position,
     rows_by_positions,
     rows_without_first,
@@ -103,3 +105,18 @@ def test_positions_are_read_one_after_the_other(tiny_backbone, tmp_path):
         assert row.ranked == ranking.predictivity.max().item()
         assert row.measured == measuring.predictivity[row.layer, row.neuron].item()
         assert row.null_max == measuring.null.max().item()
+
+
+def test_lines_are_of_the_best_neuron_and_the_selected_ones(tiny_backbone, tmp_path):
+    study = tiny_study(tmp_path, tiny_backbone, TASKS="mini_films", SEEDS="0")
+    neurons, key = NeuronStudy(study), ("roberta", "mini_films", 0)
+    model = study.prompted(*key)
+    half, usual = neurons.part(model, "mini_films"), neurons.thresholds(*key)
+    counts = count_firings(model, half, usual, n_permutations=0)
+    selected = neurons.scores(*key).predictivity > 0.75
+    lines = lines_by_position(neurons, *key, selected)
+    assert list(lines["series"].unique()) == ["RoBERTa, best neuron", "RoBERTa, mean of the top"]
+    best, mean = (rows for _, rows in lines.groupby("series", sort=False))
+    assert best["position"].tolist() == mean["position"].tolist() == [0, 1, 2, 3, 4]
+    assert best["predictivity"].tolist() == best_by_position(counts).amax(dim=0).tolist()
+    assert mean["predictivity"].tolist() == mean_by_position(counts, selected).tolist()
