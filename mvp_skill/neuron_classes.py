@@ -1,7 +1,7 @@
 """Neurons of a task of several classes: cut into binary subtasks, each with scores of its own.
 
-task = task_of_classes(study, None)                         # mini_nli
-subtasks = subtasks_of(task)
+task = task_of_classes(study, None)                         # mini_news
+neurons, subtasks = study_of_classes(study, task), subtasks_of(task)
 subtask_rows(neurons, "roberta", task, seed, subtasks)      # how good the best neuron of each is
 neurons_of_classes(neurons, "roberta", task, seed, subtasks, 0.01)
 
@@ -27,8 +27,10 @@ from mvp_skill.tasks import task_named
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-AT_SCALE = {"mini": "mini_nli"}
+AT_SCALE = {"mini": "mini_news"}
 """The task of several classes that a scale has, if any."""
+EPOCHS = 2
+"""Of tuning its soft prompt: enough for topics, and no more time than an example is worth."""
 
 
 def task_of_classes(study: PromptStudy, given: str | None = None) -> str | None:
@@ -42,6 +44,16 @@ def task_of_classes(study: PromptStudy, given: str | None = None) -> str | None:
     if len(task_named(given).label_names) < 3:
         raise BadInput(f"{given} has two classes; give a task of three or more, such as mini_nli.")
     return given
+
+
+def study_of_classes(study: PromptStudy, task: str) -> NeuronStudy:
+    """The neurons of such a task; as the study, but its soft prompts are tuned for fewer EPOCHS.
+
+    An EPOCHS that was given for the study stays. The same files, the same seeds.
+    """
+    given = study.parameters
+    changed = {"TASKS": task, "EPOCHS": given.get("EPOCHS") or EPOCHS}
+    return NeuronStudy(PromptStudy({**given, **changed}))
 
 
 def subtasks_of(task: str) -> tuple[Subtask, ...]:

@@ -73,7 +73,8 @@ def specificity_map(
     above.grid(False)
     above.spines[["top", "right", "bottom"]].set_visible(False)
     numbers = {"annot": True, "fmt": ".2f", "annot_kws": {"size": 8}}
-    shown = {"cmap": "viridis", "vmin": min(0.0, float(pairs[measure].min())), "cbar": False}
+    least = min(0.0, float(pairs[measure].min()))
+    shown = {"cmap": "viridis", "vmin": least, "vmax": 1.0, "cbar": False}
     seaborn.heatmap(cells.round(2) + 0.0, ax=ax, **numbers, **shown)
     ax.set_facecolor("#EEEEEE")
     ax.grid(False)  # it would show through the empty diagonal

@@ -6,13 +6,16 @@ from prompt_study_cases import tiny_study
 
 from mvp_skill.errors import BadInput
 from mvp_skill.neuron_classes import (
+    EPOCHS,
     in_words,
     neurons_of_classes,
+    study_of_classes,
     subtask_rows,
     subtasks_of,
     task_of_classes,
 )
 from mvp_skill.neuron_studies import NeuronStudy
+from mvp_skill.prompt_studies import PromptStudy
 from mvp_skill.skill_neurons import n_selected
 from mvp_skill.subtasks import POLAR, one_against_rest
 
@@ -60,9 +63,24 @@ def test_subtasks_share_the_skill_neurons_of_a_layer(neurons):
 
 def test_the_task_is_that_of_the_scale_or_one_of_three_classes(neurons):
     study = neurons.prompts
-    assert task_of_classes(study) == "mini_nli" == task_of_classes(study, "mini_nli")
+    assert task_of_classes(study) == "mini_news"
+    assert task_of_classes(study, "mini_nli") == "mini_nli"
     with pytest.raises(BadInput, match="mini_films has two classes"):
         task_of_classes(study, "mini_films")
     with pytest.raises(BadInput, match="[Uu]nknown task"):
         task_of_classes(study, "mini_nil")
     assert in_words(POLAR[1], ("a", "b", "c")) == "a or c against b"
+
+
+def test_the_study_of_the_task_is_the_same_but_for_its_epochs(neurons):
+    usual = neurons.prompts
+    given, unsaid = (
+        study_of_classes(PromptStudy(usual.parameters | {"EPOCHS": n}), "mini_news").prompts
+        for n in (3, None)
+    )
+    assert given.scale.epochs == 3 and unsaid.scale.epochs == EPOCHS
+    for study in (given, unsaid):
+        assert study.scale.tasks == ("mini_news",) and study.folder == usual.folder
+        assert study.scale.seeds == usual.scale.seeds
+        assert study.scale.n_train == usual.scale.n_train
+    assert in_words(subtasks_of("mini_news")[1], ("a", "b", "c", "d")) == "a or c or d against b"
