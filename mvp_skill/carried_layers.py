@@ -82,5 +82,5 @@ def layer_box_panels(found: Found) -> Figure:
         ax.set_xlim(0.5, len(pred) + 0.5)
         ax.grid(axis="x", visible=False)
     ax.set_xlabel("layer")
-    figure.supylabel(f"{PREDICTIVITY}, mean over tasks")
+    figure.supylabel(f"{PREDICTIVITY},\nmean over tasks")
     return figure
