@@ -20,7 +20,10 @@ from mvp_skill.hooks import look_at_input
 from mvp_skill.prediction import EVALUATION_TOKENS, evaluation_mode
 
 See = Callable[[int, Tensor, np.ndarray], None]
-"""(layer, activation [batch, prompt, neuron], numbers of the examples [batch])"""
+"""(layer, activation [batch, prompt, neuron], numbers of the examples [batch])
+
+With positions "all" the second axis is as long as the batch's longest row, NaN behind shorter ones.
+"""
 
 
 def prompt_activation(activation: Tensor, attention_mask: Tensor, n_prompt: int) -> Tensor:
@@ -41,9 +44,27 @@ def text_max(activation: Tensor, attention_mask: Tensor, n_prompt: int) -> Tenso
     return text.masked_fill(~real, -torch.inf).amax(dim=1, keepdim=True).nan_to_num(neginf=0)
 
 
-POSITIONS = {"prompt": prompt_activation, "text_mean": text_mean, "text_max": text_max}
+def every_position(activation: Tensor, attention_mask: Tensor, n_prompt: int) -> Tensor:
+    """At each position of the row, prompt and text; NaN where it is padding.
+
+    A position is counted from the start of the row, as those of the prompt are; rows of another
+    batch may be longer. [batch, position, neuron] -> [batch, position, neuron].
+    """
+    _, real = _text(activation, attention_mask, n_prompt)
+    prompt = real.new_ones(len(real), n_prompt, 1)
+    return activation.masked_fill(~torch.cat([prompt, real], dim=1), torch.nan)
+
+
+POSITIONS = {
+    "prompt": prompt_activation,
+    "text_mean": text_mean,
+    "text_max": text_max,
+    "all": every_position,
+}
 """Where neurons are read. The two of the text (its special tokens belong to it, padding does not)
-are a control of Wang et al. 2022: are prompts needed to find skill neurons?"""
+are a control of Wang et al. 2022: are prompts needed to find skill neurons? "all" has the papers'
+formula at every position of the row, from the first on: it compares the third token of one text
+with the third of another, and a text that has ended before a position does not fire there."""
 
 
 def observe(prompted: nn.Module, records: Sequence, see: See, positions: str = "prompt") -> None:

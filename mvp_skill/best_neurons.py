@@ -84,6 +84,15 @@ def could_show(rows: "DataFrame") -> "DataFrame":
     return rows[rows["learnt"].fillna(False).astype(bool) & (rows["acc"] > rows["null_max"])]
 
 
+def how_many(rows: "DataFrame") -> str:
+    """On how many of these tasks there is one, in words: "7 of 8 tasks that count".
+
+    rows   as in `exist`
+    """
+    able = could_show(rows)
+    return f"{int((able['measured'] > able['null_max']).sum())} of {len(able)} tasks that count"
+
+
 def exist(rows: "DataFrame", n_permutations: int) -> bool | None:
     """Whether the best neuron is above the null's maximum on every task where it could show.
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mvp_skill.activations import canonical_order, observe
@@ -84,6 +85,8 @@ def baseline_activation(
 ) -> BaselineActivation:
     """b(l, p, f): the mean activation of each neuron at each prompt position.
 
+    With positions "all", at each position of the longest row, over the texts that come so far.
+
         records     encoded texts of the training split, all of them or a part
         positions   one of `activations.POSITIONS`
         source      what the records are, one of SOURCES; kept with the result
@@ -93,14 +96,16 @@ def baseline_activation(
     """
     check_choice("source of the baseline activation", source, SOURCES)
     sums: list[Tensor | float] = [0.0] * len(prompted.ffn)
+    there: list[Tensor | float] = [0.0] * len(prompted.ffn)
 
     def add(layer: int, activation: Tensor, batch: object) -> None:
-        sums[layer] = (
-            sums[layer] + activation.sum(dim=0, dtype=torch.float32).double()
-        )  # [prompt, neuron]
+        padding = activation.isnan()  # [batch, prompt, neuron]
+        found = activation.masked_fill(padding, 0).sum(dim=0, dtype=torch.float32).double()
+        sums[layer] = _longer(sums[layer], found)  # [prompt, neuron]
+        there[layer] = _longer(there[layer], (~padding[..., :1]).sum(dim=0).double())  # [prompt, 1]
 
     observe(prompted, records, add, positions)
-    mean = (torch.stack(sums) / len(records)).float()  # [layer, prompt, neuron]
+    mean = (torch.stack(sums) / torch.stack(there)).float()  # [layer, prompt, neuron]
     return BaselineActivation(mean, len(records), source, positions)
 
 
@@ -113,6 +118,9 @@ def count_firings(
     seed: int = 0,
 ) -> FiringCounts:
     """For how many examples of each class each neuron is above its baseline activation (strictly).
+
+    With positions "all", up to the last position that has a baseline activation; no neuron fires
+    for a text at a position behind its end, and the text counts there all the same.
 
     thresholds       baseline activations, at the positions where neurons are to be read
     n_permutations   of the labels, counted in the same pass: what chance alone gives
@@ -131,7 +139,7 @@ def count_firings(
     totals = torch.zeros(n_layers, len(indicators), least[0].numel(), device=device)
 
     def add(layer: int, activation: Tensor, batch: Sequence[int]) -> None:
-        fired = (activation > least[layer]).float()  # [batch, prompt, neuron]
+        fired = (_of_length(activation, least.shape[1]) > least[layer]).float()
         totals[layer].addmm_(indicators[:, torch.as_tensor(batch, device=device)], fired.flatten(1))
 
     observe(prompted, split.records, add, thresholds.positions)
@@ -141,6 +149,20 @@ def count_firings(
     return FiringCounts(
         fired[0], n, fired[1:], thresholds.source, thresholds.n, thresholds.positions
     )
+
+
+def _longer(one: Tensor | float, other: Tensor) -> Tensor:
+    """The sum of two tables [position, ...], the shorter of which ends in zeros."""
+    if isinstance(one, float):
+        return one + other
+    length = max(len(one), len(other))
+    return sum(F.pad(table, (0, 0, 0, length - len(table))) for table in (one, other))
+
+
+def _of_length(activation: Tensor, n_positions: int) -> Tensor:
+    """Cut to a number of positions, or with NaN up to it: [batch, position, neuron]."""
+    missing = max(0, n_positions - activation.shape[1])
+    return F.pad(activation[:, :n_positions], (0, 0, 0, missing), value=torch.nan)
 
 
 def _with_permutations(split: Split, n_permutations: int, seed: int) -> Tensor:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from mvp_skill import __version__
@@ -23,6 +24,9 @@ from mvp_skill.neurons import (
     neuron_accuracy,
 )
 from mvp_skill.weights import read_tensors, write_tensors
+
+FORMAT = 2
+"""Of the files; scores in an older one are computed anew."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,11 @@ class NeuronScores:
     """Predictivity of each permutation of the labels, [permutation, layer, neuron]"""
     null_balanced: Tensor
     """The same by balanced accuracy, [permutation, layer, neuron]"""
+    after_first: Tensor
+    """Predictivity without prompt position 0, which for RoBERTa is the mask; [layer, neuron], and
+    [layer, 0] where there is no other prompt position"""
+    null_after_first: Tensor
+    """The same for permuted labels, [permutation, layer, neuron]"""
     n: Tensor
     """Examples, [class]"""
     threshold_source: str
@@ -66,13 +75,24 @@ def neuron_scores(counts: FiringCounts) -> NeuronScores:
             null_predictivity(counts, how) for how in (neuron_accuracy, balanced_neuron_accuracy)
         ]
     balanced = best_prompt(balanced_neuron_accuracy(counts)).predictivity
-    tensors = (*best, balanced, constant_neurons(counts), *nulls, counts.n)
+    tensors = (*best, balanced, constant_neurons(counts), *nulls, *_after_first(counts), counts.n)
     return NeuronScores(
         *(tensor.cpu() for tensor in tensors),
         counts.threshold_source,
         counts.n_threshold,
         counts.positions,
     )
+
+
+def _after_first(counts: FiringCounts) -> tuple[Tensor, Tensor]:
+    """Predictivity without prompt position 0 and its null; without neurons if that is all."""
+    n_permutations, _, n_layers, n_positions, n_neurons = counts.null_fired.shape
+    if counts.positions != "prompt" or n_positions < 2:
+        return torch.zeros(n_layers, 0), torch.zeros(n_permutations, n_layers, 0)
+    others = counts.without_mask_position()
+    pred = best_prompt(neuron_accuracy(others)).predictivity
+    no_null = pred.new_zeros(0, n_layers, n_neurons)
+    return pred, null_predictivity(others) if n_permutations else no_null
 
 
 def save_scores(path: str | Path, scores: NeuronScores, record: dict[str, Any]) -> None:

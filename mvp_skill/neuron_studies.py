@@ -19,13 +19,21 @@ from torch import Tensor, nn
 
 from mvp_skill.checks import check_choice
 from mvp_skill.decoder_neurons import DecoderNeurons
+from mvp_skill.errors import BadInput
 from mvp_skill.evaluation import Split, is_right
 from mvp_skill.neuron_counts import BaselineActivation, baseline_activation, count_firings
-from mvp_skill.neuron_scores import NeuronScores, load_scores, neuron_scores, save_scores
+from mvp_skill.neuron_scores import (
+    FORMAT,
+    NeuronScores,
+    load_scores,
+    neuron_scores,
+    save_scores,
+)
 from mvp_skill.neurons import aggregate_scores
 from mvp_skill.prompt_studies import PromptStudy
 from mvp_skill.prompted import Prompted
 from mvp_skill.subsamples import halves
+from mvp_skill.subtasks import Subtask, counts_of
 
 PARTS = ("ranking", "measuring", "all")
 """Of a test split: the half that neurons are ranked on, the half to test them on, both."""
@@ -88,6 +96,7 @@ class NeuronStudy:
         source: str = "clean-train",
         positions: str = "prompt",
         stack: str = "encoder",
+        subtask: Subtask | None = None,
     ) -> NeuronScores:
         """Scores of the neurons behind one soft prompt.
 
@@ -96,17 +105,21 @@ class NeuronStudy:
         source      of the thresholds: "clean-train", or "own", the data that is scored
         positions   one of `activations.POSITIONS`
         stack       "encoder", or of T5 also "decoder", which has one position
+        subtask     two sides of a task of several classes; needed for three or more
+        raises      BadInput for positions of a text in the decoder, or three classes and no subtask
         """
+        if stack == "decoder" and positions != "prompt":
+            raise BadInput(f"The decoder reads no text, so it has no positions {positions!r}.")
         model = self.prompts.prompted(kind, task, seed)
         split = self.part(model, on or task, part)
         name = f"{on or task}-{part}"
-        return self._scored(kind, task, seed, split, name, source, positions, stack)
+        return self._scored(kind, task, seed, split, name, source, positions, stack, subtask)
 
     def predictivity(self, kind: str, task: str, *, balanced: bool = False, **which) -> Tensor:
         """Pred(l, f): at the best prompt position of each seed, mean over seeds, [layer, neuron].
 
         balanced   by balanced accuracy
-        which      `on`, `part`, `source`, `positions` and `stack` of `scores`
+        which      `on`, `part`, `source`, `positions`, `stack` and `subtask` of `scores`
         """
         field = "balanced" if balanced else "predictivity"
         return aggregate_scores(getattr(scores, field) for scores in self._all(kind, task, which))
@@ -129,6 +142,7 @@ class NeuronStudy:
         source: str,
         positions: str,
         stack: str,
+        subtask: Subtask | None,
     ) -> NeuronScores:
         made_of = (
             self.prompts.key(kind, task, seed),
@@ -137,7 +151,7 @@ class NeuronStudy:
             stack,
             split_digest(split),
         )
-        made_of += (self.scale.n_threshold, self.scale.n_permutations)
+        made_of += (self.scale.n_threshold, self.scale.n_permutations, subtask, FORMAT)
         digest = hashlib.sha256(repr(made_of).encode()).hexdigest()[:8]
         path = self.folder / f"{kind}-{task}-s{seed}-{name}-{digest}.safetensors"
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -151,6 +165,7 @@ class NeuronStudy:
                 least = self.thresholds(kind, task, seed, positions, stack)
             n_permutations = self.scale.n_permutations
             counts = count_firings(model, split, least, n_permutations=n_permutations)
+            counts = counts if subtask is None else counts_of(counts, subtask)
             record = {"kind": kind, "task": task, "seed": seed, "data": name, "stack": stack}
             save_scores(path, neuron_scores(counts), record)
         return load_scores(path)[0]

@@ -6,6 +6,7 @@ pairs_of(ranked, "roberta")        # how alike the rankings of every two tasks a
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,15 @@ import torch
 from torch import Tensor
 
 from mvp_skill.best_neurons import best_neuron, top_mean
+from mvp_skill.errors import BadInput
 from mvp_skill.learnt import has_learnt
 from mvp_skill.neuron_scores import NeuronScores
 from mvp_skill.neuron_statistics import rank_correlations
 from mvp_skill.neuron_studies import NeuronStudy
 from mvp_skill.neurons import aggregate_scores
 from mvp_skill.prompt_similarity import PAIRS
+from mvp_skill.prompt_studies import PromptStudy
+from mvp_skill.task_types import adversarial_task, clean_task
 from mvp_skill.type_legends import type_of
 
 if TYPE_CHECKING:
@@ -51,6 +55,35 @@ def scores_of(
     }
 
 
+def adversarial_sets(study: PromptStudy) -> tuple[str, ...]:
+    """The adversarial sets of a study's tasks whose files are there."""
+    found = []
+    for name in filter(None, map(adversarial_task, study.scale.tasks)):
+        with suppress(BadInput):  # the figure goes without a set that was not downloaded
+            study.data(name)
+            found.append(name)
+    return tuple(found)
+
+
+def adversarial_scores(
+    neurons: NeuronStudy, sets: Sequence[str]
+) -> dict[tuple[str, str], list[NeuronScores]]:
+    """The scores of all seeds of the study on adversarial sets, thresholds from clean training.
+
+    sets      names of adversarial sets, each of a task of the study
+    returns   (kind, set) to the scores of each seed, of the soft prompts of its clean task
+    """
+    study = neurons.prompts
+    return {
+        (kind, name): [
+            neurons.scores(kind, clean_task(name), seed, on=name, part="all")
+            for seed in study.scale.seeds
+        ]
+        for kind in study.kinds
+        for name in sets
+    }
+
+
 def mean_of(scores: Sequence[NeuronScores], field: str = "predictivity") -> Tensor:
     """A field of the scores, mean over seeds: [layer, neuron], of a null also [permutation, ...]"""
     return aggregate_scores(getattr(found, field) for found in scores)
@@ -62,6 +95,7 @@ def existence_rows(
     measured: Scores,
     fraction: float = 0.01,
     balanced: bool = False,
+    seeds: Sequence[int | str] | None = None,
 ) -> "DataFrame":
     """The best neuron and the mean of the top ones, beside the model and what chance gives.
 
@@ -69,6 +103,7 @@ def existence_rows(
                        numbers but `ranked` are of the second
     fraction           of all neurons of the model, for the mean
     balanced           by balanced accuracy of the neurons
+    seeds              those that the scores are of, for the model's accuracy; None for all
     returns            kind, task, n, majority_rate, acc (of the model, mean over seeds), learnt
                        (never, if its prompts may have seen these examples), n_constant (neurons,
                        mean over seeds), n_neurons, top_mean, top_null_max, and the fields of
@@ -81,7 +116,7 @@ def existence_rows(
     for (kind, task), chosen in ranked.items():
         tested = measured[kind, task]
         given = mean_of(chosen, fields[0]), *(mean_of(tested, field) for field in fields)
-        acc, n = model_accuracy(neurons, kind, task), int(tested[0].n.sum())
+        acc, n = model_accuracy(neurons, kind, task, seeds), int(tested[0].n.sum())
         majority = tested[0].majority_rate
         top = top_mean(*given, fraction)
         row = {"kind": kind, "task": task, "n": n, "majority_rate": majority, "acc": acc}
@@ -93,12 +128,14 @@ def existence_rows(
     return pandas.DataFrame(rows)
 
 
-def model_accuracy(neurons: NeuronStudy, kind: str, task: str) -> float:
-    """Clean accuracy on the measuring half, mean over seeds."""
+def model_accuracy(
+    neurons: NeuronStudy, kind: str, task: str, seeds: Sequence[int | str] | None = None
+) -> float:
+    """Clean accuracy on the measuring half, mean over seeds; None takes all of the study."""
     prompts = neurons.prompts
     shares = [
         neurons.right(prompts.prompted(kind, task, seed), task).double().mean().item()
-        for seed in prompts.scale.seeds
+        for seed in seeds or prompts.scale.seeds
     ]
     return sum(shares) / len(shares)
 
@@ -141,6 +178,30 @@ def agreement_of_halves(first: Scores, second: Scores) -> "DataFrame":
         rhos = [rank_correlations([a.predictivity, b.predictivity])[0, 1] for a, b in both]
         rows.append({"kind": kind, "task": task, "rho": torch.stack(rhos).mean().item()})
     return pandas.DataFrame(rows)
+
+
+def inhibitory_by_layer(
+    scores: Scores, selected: Mapping[tuple[str, str], Tensor] | None = None
+) -> "DataFrame":
+    """Share of the neurons of each layer that speak for class 0, by kind.
+
+    scores     of the seeds of each kind and task; every seed of a task counts alike, every task too
+    selected   (kind, task) to bool [layer, neuron]: of these neurons only
+    returns    index kind, columns layers from 1 on; NaN where no task has a neuron
+    """
+    import pandas
+
+    shares: dict[str, list[Tensor]] = {}
+    for (kind, task), seeds in scores.items():
+        inhibitory = torch.stack([~s.excitatory for s in seeds]).double()  # [seed, layer, neuron]
+        counted = torch.ones_like(inhibitory[0])
+        if selected is not None:
+            counted = selected[kind, task].double()
+        of_layer = (inhibitory * counted).sum(dim=2) / counted.sum(dim=1)  # [seed, layer]
+        shares.setdefault(kind, []).append(of_layer.mean(dim=0))
+    means = {kind: torch.stack(found).nanmean(dim=0).tolist() for kind, found in shares.items()}
+    frame = pandas.DataFrame(means).T
+    return frame.set_axis(range(1, frame.shape[1] + 1), axis=1)
 
 
 def _pairs(named: dict[tuple[str, int], Tensor]) -> "DataFrame":

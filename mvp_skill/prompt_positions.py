@@ -4,17 +4,27 @@ RoBERTa's position 0 is the mask that the class is read from: the place closest 
 much of what neurons tell is told there only?
 """
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
-from mvp_skill.neuron_counts import FiringCounts
-from mvp_skill.neurons import (
-    balanced_neuron_accuracy,
-    best_prompt,
-    neuron_accuracy,
-    predictivity,
-)
+from mvp_skill.best_neurons import best_neuron
+from mvp_skill.errors import BadInput
+from mvp_skill.kind_legends import KIND_NAMES
+from mvp_skill.neuron_counts import FiringCounts, count_firings
+from mvp_skill.neuron_scores import NeuronScores
+from mvp_skill.neuron_studies import NeuronStudy
+from mvp_skill.neurons import aggregate_scores, balanced_neuron_accuracy, predictivity
 from mvp_skill.skill_neurons import skill_neurons
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+PRED = "predictivity"
+Scores = Mapping[tuple[str, str], Sequence[NeuronScores]]
+"""(kind, task) to the scores of each seed."""
 
 
 def share_by_position(prompt: Tensor, selected: Tensor, n_prompt: int) -> Tensor:
@@ -44,20 +54,86 @@ def mean_by_position(counts: FiringCounts, selected: Tensor) -> Tensor:
     return found.movedim(1, 0)[:, selected].mean(dim=1)  # [prompt]
 
 
-def without_position_0(counts: FiringCounts, fraction: float) -> dict[str, float]:
-    """What the neurons of a model tell without prompt position 0, as a row of a table.
+def lines_by_position(
+    neurons: NeuronStudy, kind: str, task: str, seed: int | str, selected: Tensor
+) -> "DataFrame":
+    """Balanced predictivity at each position, on the measuring half, of one soft prompt.
 
-    fraction   of all neurons of the model: its top
-    returns    the best predictivity with and without it, and the share of the top neurons that are
-               among the top without it, too
-    raises     BadInput if there is no other position
+    selected   bool [layer, neuron]: the top neurons
+    returns    series ("best neuron", "mean of the top", with the kind's name), kind, position,
+               predictivity
     """
-    both = [best_prompt(neuron_accuracy(c)) for c in (counts, counts.without_mask_position())]
-    tops = [skill_neurons(best.predictivity, fraction, per="model") for best in both]
-    best, other = (found.predictivity.max().item() for found in both)
-    shared = (tops[0] & tops[1]).sum().item() / tops[0].sum().item()
-    return {
-        "best neuron, all positions": best,
-        "without position 0": other,
-        "top neurons in both": shared,
-    }
+    import pandas
+
+    model = neurons.prompts.prompted(kind, task, seed)
+    usual = neurons.thresholds(kind, task, seed)
+    counts = count_firings(model, neurons.part(model, task), usual, n_permutations=0)
+    found = {"best neuron": best_by_position(counts).amax(dim=0)}  # [prompt]
+    found |= {"mean of the top": mean_by_position(counts, selected.to(counts.fired.device))}
+    rows = [
+        {"series": f"{KIND_NAMES[kind]}, {name}", "kind": kind, "position": place} | {PRED: value}
+        for name, values in found.items()
+        for place, value in enumerate(values.tolist())
+    ]
+    return pandas.DataFrame(rows)
+
+
+def rows_without_first(ranked: Scores, measured: Scores, fraction: float) -> "DataFrame":
+    """What the neurons of each kind and task tell without prompt position 0, mean over seeds.
+
+    ranked, measured   of `neuron_tables.scores_of`: neurons are chosen on the first half, and
+                       what they tell is of the second
+    fraction           of all neurons of the model: its top
+    returns            kind, task, with_first (predictivity of the best neuron, at all
+                       positions), without_first, null_max and p (of `without_first`), in_both:
+                       share of the top neurons that are among the top without it, too
+    raises             BadInput for scores that are not of two or more prompt positions
+    """
+    import pandas
+
+    rows = []
+    for (kind, task), chosen in ranked.items():
+        if not chosen[0].after_first.shape[1]:
+            raise BadInput(f"The scores of {task} are of one position; there is none to leave out.")
+        tested = measured[kind, task]
+        whole = best_neuron(*_given(chosen, tested, "predictivity", "null"))
+        other = best_neuron(*_given(chosen, tested, "after_first", "null_after_first"))
+        preds = (_mean(chosen, field) for field in ("predictivity", "after_first"))
+        tops = [skill_neurons(pred, fraction, per="model") for pred in preds]
+        row = {"kind": kind, "task": task, "with_first": whole.measured}
+        row |= {"without_first": other.measured, "null_max": other.null_max, "p": other.p}
+        in_both = (tops[0] & tops[1]).sum().item() / max(1, tops[0].sum().item())
+        rows.append(row | {"in_both": in_both})
+    return pandas.DataFrame(rows)
+
+
+def rows_by_positions(
+    neurons: NeuronStudy, kind: str, task: str, seed: int | str, names: Sequence[str]
+) -> "DataFrame":
+    """The best neuron of one soft prompt, read at different positions.
+
+    names     of `activations.POSITIONS`
+    returns   positions, and the fields of `BestNeuron`
+    """
+    import pandas
+
+    rows = []
+    for name in names:
+        chosen, tested = (
+            neurons.scores(kind, task, seed, part=part, positions=name)
+            for part in ("ranking", "measuring")
+        )
+        found = best_neuron(*_given([chosen], [tested], "predictivity", "null"))
+        rows.append({"positions": name} | found._asdict())
+    return pandas.DataFrame(rows)
+
+
+def _given(
+    chosen: Sequence[NeuronScores], tested: Sequence[NeuronScores], pred: str, null: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What `best_neuron` takes, mean over seeds."""
+    return _mean(chosen, pred), _mean(tested, pred), _mean(tested, null)
+
+
+def _mean(scores: Sequence[NeuronScores], field: str) -> Tensor:
+    return aggregate_scores(getattr(one, field) for one in scores)

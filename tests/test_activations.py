@@ -114,7 +114,26 @@ def test_kept_activations_are_those_of_the_batch():
 
 
 def test_unknown_positions_and_no_records_are_refused():
-    with pytest.raises(BadInput, match="prompt, text_mean, text_max"):
+    with pytest.raises(BadInput, match="prompt, text_mean, text_max, all"):
         seen_by(SmallModel(), some_split().records, "mask")
     with pytest.raises(BadInput, match="no examples"):
         seen_by(SmallModel(), [])
+
+
+def test_all_positions_are_those_of_the_row_without_padding():
+    model, split = SmallModel(), some_split()
+    found = {}
+
+    def see(layer, activation, batch):
+        found.update({(number, layer): one for number, one in zip(batch, activation, strict=True)})
+
+    observe(model, split.records, see, "all")
+    for number, record in enumerate(split.records):
+        one = activations_of(model, record)  # [layer, position, neuron]
+        for layer in range(3):
+            seen, n_there = found[number, layer], 5 + record.length
+            assert_close(seen[:n_there], one[layer], atol=1e-6, rtol=1e-5)
+            assert seen[n_there:].isnan().all()
+    whole = torch.tensor([[1, 1, 1, 1, 0], [1, 1, 1, 1, 1]])
+    same = [POSITIONS["all"](torch.zeros(2, 5, 3), mask, 2) for mask in (whole, whole[:, 2:])]
+    assert same[0].isnan().equal(same[1].isnan()) and same[0].isnan().sum() == 3

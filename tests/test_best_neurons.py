@@ -4,7 +4,7 @@ import pandas
 import pytest
 import torch
 
-from mvp_skill.best_neurons import best_neuron, could_show, exist, top_mean
+from mvp_skill.best_neurons import best_neuron, could_show, exist, how_many, top_mean
 
 
 def halves(seed=0, n_layers=3, n_neurons=37, n_permutations=19):
@@ -81,3 +81,10 @@ def test_the_verdict_is_over_tasks_where_a_skill_neuron_could_show(changes, verd
 def test_too_few_permutations_leave_it_open():
     assert exist(rows(), n_permutations=18) is None
     assert len(could_show(rows(learnt=[True, False]))) == 1
+
+
+def test_tasks_above_chance_are_counted_among_those_that_count():
+    assert how_many(rows()) == "2 of 2 tasks that count"
+    assert how_many(rows(measured=[0.85, 0.6])) == "1 of 2 tasks that count"
+    assert how_many(rows(measured=[0.85, 0.9], learnt=[False, True])) == "1 of 1 tasks that count"
+    assert how_many(rows(learnt=[False, pandas.NA])) == "0 of 0 tasks that count"

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from neuron_cases import SmallModel, activations_of, planted_model, planted_split, some_split
+from neuron_cases import (
+    Record,
+    SmallModel,
+    activations_of,
+    planted_model,
+    planted_split,
+    some_split,
+)
 from torch.testing import assert_close
 
 from mvp_skill import activations, neuron_counts
@@ -208,3 +215,30 @@ def test_memory_does_not_grow_with_the_number_of_examples():
     peak(40)
     activations = 400 * 3 * 5 * 101 * 4
     assert peak(440) - peak(40) < activations / 10
+
+
+@pytest.mark.parametrize(("longest_train", "longest_test"), [(4, 8), (8, 3)])
+def test_all_positions_are_compared_place_by_place_and_none_fires_behind_a_text(
+    longest_train, longest_test
+):
+    model, (train, test) = SmallModel(), (some_split(29, seed=5), some_split())
+    train, test = (
+        Split([Record(r.ids[:longest]) for r in split.records], split.labels)
+        for split, longest in ((train, longest_train), (test, longest_test))
+    )
+    usual = baseline_activation(model, train.records, positions="all")
+    rows = [activations_of(model, record) for record in train.records]
+    assert usual.mean.shape == (3, 5 + longest_train, 11)
+    for place in range(5 + longest_train):
+        there = torch.stack([row[:, place] for row in rows if row.shape[1] > place])
+        assert_close(usual.mean[:, place], there.mean(dim=0), atol=1e-6, rtol=1e-5)
+    counts = count_firings(model, test, usual, n_permutations=2)
+    expected = torch.zeros_like(counts.fired)
+    for record, label in zip(test.records, test.labels.tolist(), strict=True):
+        row = activations_of(model, record)
+        for place in range(min(row.shape[1], 5 + longest_train)):
+            expected[label, :, place] += row[:, place] > usual.mean[:, place]
+    assert counts.fired.equal(expected) and counts.n.sum() == 37
+    assert counts.positions == "all" and counts.null_fired.sum() == 2 * expected.sum()
+    prompt = baseline_activation(model, train.records)
+    assert_close(usual.mean[:, :5], prompt.mean, atol=1e-6, rtol=1e-5)

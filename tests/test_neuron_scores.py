@@ -1,5 +1,7 @@
 """Scores of neurons, and their file."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from neuron_cases import counted, random_fired
@@ -60,3 +62,24 @@ def test_other_files_are_refused(tmp_path):
     write_tensors(path, {"other": torch.ones(2, 3)}, {"facts": "{}", "record": "{}"})
     with pytest.raises(BadInput, match="no neuron scores"):
         load_scores(path)
+
+
+def test_p5_scores_without_the_first_position_are_those_of_the_others():
+    fired = random_fired()
+    fired[:, 1, 0, 4] = LABELS.bool()  # told at position 0 only
+    scores = neuron_scores(counted(fired, LABELS, n_permutations=3))
+    others = counted(fired[:, :, 1:], LABELS, n_permutations=3)
+    assert scores.after_first.equal(best_prompt(neuron_accuracy(others)).predictivity)
+    assert scores.null_after_first.equal(null_predictivity(others))
+    assert scores.predictivity[1, 4] == 1 > scores.after_first[1, 4]
+
+
+def test_p5_where_there_is_no_other_prompt_position_there_are_no_such_scores(tmp_path):
+    one = counted(random_fired(n_prompt=1), LABELS, n_permutations=2)
+    pooled = replace(some_counts(), positions="text_mean")
+    for counts, n_permutations in ((one, 2), (pooled, 3)):
+        save_scores(tmp_path / "scores.safetensors", neuron_scores(counts), {})
+        scores, _ = load_scores(tmp_path / "scores.safetensors")
+        assert scores.after_first.shape == (3, 0)
+        assert scores.null_after_first.shape == (n_permutations, 3, 0)
+    assert neuron_scores(some_counts(0)).null_after_first.shape == (0, 3, 7)

@@ -1,5 +1,7 @@
 """Neurons of a study's prompts: scored once, on halves that share nothing."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from prompt_study_cases import tiny_study
@@ -10,6 +12,7 @@ from mvp_skill.errors import BadInput
 from mvp_skill.neuron_counts import baseline_activation, count_firings
 from mvp_skill.neuron_scores import neuron_scores
 from mvp_skill.neuron_studies import NeuronStudy, split_digest
+from mvp_skill.subtasks import one_against_rest
 
 
 @pytest.fixture
@@ -84,3 +87,31 @@ def test_a_split_is_known_by_tokens_and_labels(neurons):
     turned = whole._replace(labels=1 - whole.labels)
     shorter = whole._replace(records=whole.records[:-1], labels=whole.labels[:-1])
     assert len({split_digest(split) for split in (whole, turned, shorter)}) == 3
+
+
+def test_all_positions_have_scores_of_their_own(neurons):
+    found = neurons.scores("roberta", "mini_films", 0, positions="all")
+    usual = neurons.scores("roberta", "mini_films", 0)
+    assert found.positions == "all" and (found.predictivity >= usual.predictivity).all()
+    assert found.prompt.max() >= 5, "some neurons predict best at the text"
+    with pytest.raises(BadInput, match="decoder reads no text"):
+        neurons.scores("t5", "mini_films", 0, positions="all", stack="decoder")
+
+
+def test_several_classes_are_scored_by_subtask(tmp_path):
+    study = tiny_study(tmp_path, "mini-roberta", TASKS="mini_nli", SEEDS="0", N_TEST=45)
+    neurons = NeuronStudy(study)
+    with pytest.raises(BadInput, match="tells two classes apart, not 3"):
+        neurons.scores("roberta", "mini_nli", 0)
+    model = study.prompted("roberta", "mini_nli", 0)
+    ranking = neurons.part(model, "mini_nli", "ranking")
+    train = study.split(model, "mini_nli", "train").records[:20]
+    usual = baseline_activation(model, train)
+    for subtask in one_against_rest(3):
+        found = neurons.scores("roberta", "mini_nli", 0, subtask=subtask)
+        labels = (ranking.labels == subtask.second[0]).long()
+        assert found.n.tolist() == labels.bincount().tolist()
+        counts = count_firings(model, ranking, usual, n_permutations=0)
+        fired = counts.fired[subtask.second[0]]
+        both = replace(counts, fired=torch.stack([counts.fired.sum(0) - fired, fired]), n=found.n)
+        assert torch.equal(found.balanced, neuron_scores(both).balanced)

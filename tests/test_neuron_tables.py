@@ -5,10 +5,15 @@ import torch
 from prompt_study_cases import tiny_study
 from scipy.stats import spearmanr
 
+from mvp_skill.errors import BadInput
+from mvp_skill.learnt import has_learnt
 from mvp_skill.neuron_studies import NeuronStudy
 from mvp_skill.neuron_tables import (
+    adversarial_scores,
+    adversarial_sets,
     agreement_of_halves,
     existence_rows,
+    inhibitory_by_layer,
     mean_of,
     pairs_of,
     scores_of,
@@ -98,3 +103,59 @@ def test_halves_agree_as_far_as_their_scores_do(study):
     assert films["rho"] == pytest.approx(sum(both) / len(both))
     same = agreement_of_halves(ranked, ranked)
     assert torch.allclose(torch.tensor(same["rho"].to_numpy()), torch.ones(2).double())
+
+
+def test_the_models_accuracy_is_of_the_seeds_that_the_scores_are_of(study):
+    neurons, _, _ = study
+    for seed in (0, 1):
+        halves = [scores_of(neurons, part, seeds=[seed]) for part in ("ranking", "measuring")]
+        rows = existence_rows(neurons, *halves, seeds=[seed])
+        model = neurons.prompts.prompted("roberta", "mini_restaurants", seed)
+        right = neurons.right(model, "mini_restaurants", "measuring")
+        assert rows["acc"][1] == pytest.approx(right.double().mean().item())
+        assert rows["learnt"][1] == has_learnt(rows["acc"][1], len(right), rows["majority_rate"][1])
+
+
+def test_inhibitory_shares_are_counted_layer_by_layer(study):
+    _, ranked, _ = study
+    generator = torch.Generator().manual_seed(0)
+    shape = ranked["roberta", "mini_films"][0].excitatory.shape
+    some = {key: torch.rand(shape, generator=generator) < 0.3 for key in ranked}
+    some["roberta", "mini_films"][1] = False  # no neuron of this layer
+    for selected in (None, some):
+        found = inhibitory_by_layer(ranked, selected)
+        assert list(found.index) == ["roberta"] and list(found.columns) == [1, 2]
+        for layer in range(2):
+            of_tasks = []
+            for key, seeds in ranked.items():
+                chosen = range(shape[1])
+                if selected:
+                    chosen = [n for n in chosen if selected[key][layer, n]]
+                shares = [sum(not s.excitatory[layer, n] for n in chosen) for s in seeds]
+                if chosen:
+                    of_tasks.append(sum(shares) / len(seeds) / len(chosen))
+            expected = sum(of_tasks) / len(of_tasks)
+            assert found.loc["roberta", layer + 1] == pytest.approx(float(expected))
+
+
+def test_adversarial_sets_are_read_with_the_prompts_of_their_task(study):
+    neurons, _, _ = study
+    assert adversarial_sets(neurons.prompts) == ("mini_adv_films",)
+    found = adversarial_scores(neurons, ["mini_adv_films"])
+    assert list(found) == [("roberta", "mini_adv_films")]
+    labels = torch.tensor(neurons.prompts.data("mini_adv_films")["test"]["label"][:])
+    for seed, scores in enumerate(found["roberta", "mini_adv_films"]):
+        assert scores.n.tolist() == labels.bincount().tolist()
+        same = neurons.scores("roberta", "mini_films", seed, on="mini_adv_films", part="all")
+        assert scores.predictivity.equal(same.predictivity)
+        assert scores.threshold_source == "clean-train"
+
+
+def test_adversarial_sets_that_are_not_there_are_left_out(study, monkeypatch):
+    neurons, _, _ = study
+
+    def missing(name):
+        raise BadInput(f"{name} is not there.")
+
+    monkeypatch.setattr(neurons.prompts, "data", missing)
+    assert adversarial_sets(neurons.prompts) == ()

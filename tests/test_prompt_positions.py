@@ -3,13 +3,23 @@
 import pytest
 import torch
 from neuron_cases import counted, random_fired
+from prompt_study_cases import tiny_study
 
+from mvp_skill.activations import POSITIONS
+from mvp_skill.errors import BadInput
+from mvp_skill.neuron_counts import count_firings
+from mvp_skill.neuron_scores import neuron_scores
+from mvp_skill.neuron_studies import NeuronStudy
 from mvp_skill.prompt_positions import (
     best_by_position,
+    lines_by_position,
     mean_by_position,
+    rows_by_positions,
+    rows_without_first,
     share_by_position,
-    without_position_0,
 )
+
+LABELS = torch.arange(53) % 2
 
 
 def test_shares_are_counted_among_the_selected():
@@ -49,13 +59,64 @@ def test_means_over_selected_neurons_equal_a_loop():
         assert found[position].item() == pytest.approx(sum(values) / 2)
 
 
+def scores_with(seed, mask_neuron, other_neuron):
+    """One neuron that is right at the mask alone, and one at another position but for one text."""
+    fired = random_fired(seed=seed)
+    fired[:, 1, 0, mask_neuron] = LABELS.bool()
+    fired[:, 0, 2, other_neuron] = LABELS.bool()
+    fired[0, 0, 2, other_neuron] = ~LABELS.bool()[0]
+    return neuron_scores(counted(fired, LABELS, n_permutations=3))
+
+
 def test_p5_what_is_told_at_the_mask_only_is_gone_without_it():
-    labels = torch.arange(53) % 2
-    fired = random_fired()
-    fired[:, 1, 0, 3] = labels.bool()
-    fired[:, 0, 2, 1] = labels.bool()
-    fired[0, 0, 2, 1] = ~labels.bool()[0]
-    found = without_position_0(counted(fired, labels), fraction=0.1)
-    assert found["best neuron, all positions"] == 1
-    assert found["without position 0"] == pytest.approx(52 / 53)
-    assert found["top neurons in both"] == 0.5
+    key = ("roberta", "mini_films")
+    ranked = {key: [scores_with(0, 3, 1), scores_with(1, 3, 1)]}
+    measured = {key: [scores_with(2, 3, 1), scores_with(3, 3, 1)]}
+    (row,) = rows_without_first(ranked, measured, fraction=0.1).to_dict("records")
+    assert (row["kind"], row["task"], row["with_first"]) == (*key, 1.0)
+    assert row["without_first"] == pytest.approx(52 / 53) and row["p"] == 0.25
+    assert row["in_both"] == 0.5
+    nulls = torch.stack([s.null_after_first for s in measured[key]]).mean(dim=0)
+    assert row["null_max"] == pytest.approx(nulls.max().item())
+
+
+def test_p5_the_neuron_without_the_mask_is_judged_on_the_other_half():
+    key = ("t5", "mini_acts")
+    ranked, measured = {key: [scores_with(0, 3, 1)]}, {key: [scores_with(2, 5, 6)]}
+    (row,) = rows_without_first(ranked, measured, fraction=0.1).to_dict("records")
+    assert row["with_first"] == measured[key][0].predictivity[1, 3].item() < 0.9
+    assert row["without_first"] == measured[key][0].after_first[0, 1].item() < 0.9
+    one = [neuron_scores(counted(random_fired(n_prompt=1), LABELS, n_permutations=1))]
+    with pytest.raises(BadInput, match="mini_acts are of one position"):
+        rows_without_first({key: one}, {key: one}, fraction=0.1)
+
+
+def test_positions_are_read_one_after_the_other(tiny_backbone, tmp_path):
+    neurons = NeuronStudy(tiny_study(tmp_path, tiny_backbone, TASKS="mini_films", SEEDS="0"))
+    rows = rows_by_positions(neurons, "roberta", "mini_films", 0, tuple(POSITIONS))
+    assert list(rows["positions"]) == ["prompt", "text_mean", "text_max", "all"]
+    for row in rows.itertuples():
+        ranking, measuring = (
+            neurons.scores("roberta", "mini_films", 0, part=part, positions=row.positions)
+            for part in ("ranking", "measuring")
+        )
+        assert ranking.positions == row.positions
+        assert ranking.predictivity[row.layer, row.neuron].item() == row.ranked
+        assert row.ranked == ranking.predictivity.max().item()
+        assert row.measured == measuring.predictivity[row.layer, row.neuron].item()
+        assert row.null_max == measuring.null.max().item()
+
+
+def test_lines_are_of_the_best_neuron_and_the_selected_ones(tiny_backbone, tmp_path):
+    study = tiny_study(tmp_path, tiny_backbone, TASKS="mini_films", SEEDS="0")
+    neurons, key = NeuronStudy(study), ("roberta", "mini_films", 0)
+    model = study.prompted(*key)
+    half, usual = neurons.part(model, "mini_films"), neurons.thresholds(*key)
+    counts = count_firings(model, half, usual, n_permutations=0)
+    selected = neurons.scores(*key).predictivity > 0.75
+    lines = lines_by_position(neurons, *key, selected)
+    assert list(lines["series"].unique()) == ["RoBERTa, best neuron", "RoBERTa, mean of the top"]
+    best, mean = (rows for _, rows in lines.groupby("series", sort=False))
+    assert best["position"].tolist() == mean["position"].tolist() == [0, 1, 2, 3, 4]
+    assert best["predictivity"].tolist() == best_by_position(counts).amax(dim=0).tolist()
+    assert mean["predictivity"].tolist() == mean_by_position(counts, selected).tolist()
