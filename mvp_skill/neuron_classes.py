@@ -18,6 +18,7 @@ from torch import Tensor
 
 from mvp_skill.best_neurons import best_neuron
 from mvp_skill.errors import BadInput
+from mvp_skill.neuron_preflight import ABOUT_NEURONS
 from mvp_skill.neuron_studies import NeuronStudy
 from mvp_skill.prompt_studies import PromptStudy
 from mvp_skill.skill_neurons import skill_neurons_of_subtasks
@@ -51,7 +52,7 @@ def study_of_classes(study: PromptStudy, task: str) -> NeuronStudy:
 
     An EPOCHS that was given for the study stays. The same files, the same seeds.
     """
-    given = study.parameters
+    given = {name: v for name, v in study.parameters.items() if name not in ABOUT_NEURONS}
     changed = {"TASKS": task, "EPOCHS": given.get("EPOCHS") or EPOCHS}
     return NeuronStudy(PromptStudy({**given, **changed}))
 

@@ -149,7 +149,9 @@ def neurons(loud_backbone, loud_t5, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mvp_skill.adversarial.MINI_FOLDER", folder)
         yield NeuronStudy(
-            tiny_study(folder, loud_backbone, loud_t5, TASKS="mini_films, mini_restaurants")
+            tiny_study(
+                folder, loud_backbone, loud_t5, TASKS="mini_films, mini_restaurants", N_TEST=61
+            )
         )
 
 
@@ -227,8 +229,8 @@ def test_accuracies_are_of_the_measuring_half_and_of_the_adversarial_set(neurons
     assert len(set(shares.values())) == 4, "they could be told apart"
     assert row["clean"] == pytest.approx(shares["mini_films", "measuring"])
     assert row["adversarial"] == pytest.approx(shares["mini_adv_films", "all"])
-    assert (row["n_clean"], row["n_adversarial"]) == (15, 13)
-    assert row["guess_clean"] == pytest.approx(8 / 15)
+    assert (row["n_clean"], row["n_adversarial"]) == (30, 13)
+    assert row["guess_clean"] == pytest.approx(1 / 2)
     assert row["guess_adversarial"] == pytest.approx(7 / 13)
     assert (row["kind"], row["task"]) == (kind, "mini_films")
 

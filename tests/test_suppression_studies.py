@@ -37,7 +37,9 @@ def neurons(loud_backbone, loud_t5, tmp_path_factory):
     write_adversarial_films(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(adversarial, "MINI_FOLDER", folder)
-        yield NeuronStudy(tiny_study(folder, loud_backbone, loud_t5, TASKS="mini_films", N_TEST=63))
+        yield NeuronStudy(
+            tiny_study(folder, loud_backbone, loud_t5, TASKS="mini_films", N_TEST=127)
+        )
 
 
 def silenced_right(model, split, selected, where=slice(None), put=None):
@@ -118,14 +120,14 @@ SLICES = {"all": slice(None), "prompt": slice(5), "text": slice(5, None)}
 def test_p12_p13_every_curve_is_what_it_is_called(neurons, change, seed, kind, runs):
     """Data, ranking, positions and usual activations are made anew from what the curve says."""
     curve = Curve(kind, "mini_films", seed)._replace(**change)
-    rows = SuppressionStudy(neurons, (80,), n_draws=0).rows([curve])
+    rows = SuppressionStudy(neurons, (40,), n_draws=0).rows([curve])
     model = neurons.prompts.prompted(kind, "mini_films", seed)
     split = neurons.part(model, curve.data or "mini_films", "measuring")
     scores = [
         neurons.scores(kind, "mini_films", one, on=curve.ranked_on, part="ranking").predictivity
         for one in ((seed,) if curve.ranking == "own seed" else (0, 1))
     ]
-    skill = skill_neurons(sum(scores) / len(scores), 0.8)
+    skill = skill_neurons(sum(scores) / len(scores), 0.4)
     assert torch.equal(runs[0].selected, skill) and runs[0].split.records == split.records
     usual = neurons.thresholds(kind, "mini_films", seed).mean.mean(dim=1)  # [layer, neuron]
     put = usual if curve.how == "mean" else None
@@ -136,10 +138,10 @@ def test_p12_p13_every_curve_is_what_it_is_called(neurons, change, seed, kind, r
 @pytest.mark.parametrize("kind", ["roberta", "t5"])
 def test_what_curves_are_called_makes_a_difference(neurons, kind):
     """Otherwise the test above could not fail."""
-    task, study = "mini_films", SuppressionStudy(neurons, (80,), n_draws=0)
+    task, study = "mini_films", SuppressionStudy(neurons, (40,), n_draws=0)
     curve = Curve(kind, task, 1)
     selected = [
-        skill_neurons(study.predictivity(one), 0.8)
+        skill_neurons(study.predictivity(one), 0.4)
         for one in (
             curve,
             curve._replace(ranked_on=ADVERSARIAL),
