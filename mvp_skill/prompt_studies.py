@@ -213,15 +213,7 @@ class PromptStudy:
         return label_words_of(self._found(kind, task, seed)) if self.is_released else "default"
 
     def _found(self, kind: str, task: str, seed: int | str) -> SoftPrompt:
-        folder, width = self._folder(), width_of(str(self.backbones[kind]))
-        prompt = folder.find(kind, width, task, seed)
-        if prompt is None:
-            raise BadInput(
-                f"{folder.name} has no soft prompt of width {width} for {kind}, {task} and seed "
-                f"{seed}; it has those of "
-                f"{', '.join(sorted({f'{k[2]}-{k[3]}' for k in folder.prompts if k[0] == kind}))}."
-            )
-        return prompt
+        return self._folder().find(kind, width_of(str(self.backbones[kind])), task, seed)
 
 
 def _digest(*parts: object) -> str:
