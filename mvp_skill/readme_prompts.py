@@ -1,10 +1,10 @@
 """What stands in the README's blocks on the second paper: accuracies, transfer, the scales."""
 
-import functools
 import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mvp_skill.errors import BadInput
 from mvp_skill.files import read_json
 from mvp_skill.prompt_scales import PROMPT_SCALES
 from mvp_skill.readme_facts import markdown
@@ -89,15 +89,25 @@ def _beside(tables: "list[DataFrame]") -> "DataFrame":
     """Tables of runs that share the names of the rows and some columns, as one.
 
     Each run's own columns stand together, between what is shared before them and after them.
+
+        raises   BadInput if two runs do not say the same in a column that all of them have
     """
     import pandas
 
-    first, *others = tables
-    merged = functools.reduce(lambda left, right: pandas.merge(left, right, sort=False), tables)
-    own = [name for name in first if any(name not in other for other in others)]
-    before = list(itertools.takewhile(lambda name: name not in own, first))
-    after = [name for name in first if name not in [*before, *own]]
-    return merged[[name for name in merged if name not in after] + after]
+    first = tables[0]
+    shared = [name for name in first if all(name in table for table in tables)]
+    for name in shared:
+        if any(list(table[name]) != list(first[name]) for table in tables):
+            what = "names of the rows" if name.startswith(NAMELESS) else f"column {name!r}"
+            raise BadInput(
+                f"Recorded runs of one notebook differ in the {what} of their tables of "
+                f"{', '.join(first)}, so these do not fit beside each other; record them again "
+                "with the same tasks, sizes and seeds."
+            )
+    before = list(itertools.takewhile(lambda name: name in shared, first))
+    after = [name for name in shared if name not in before]
+    own = [table.drop(columns=shared) for table in tables]
+    return pandas.concat([first[before], *own, first[after]], axis=1)
 
 
 def _as_markdown(table: "DataFrame") -> str:

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from mvp_skill.errors import BadInput
 from mvp_skill.experiments import save_table
 from mvp_skill.files import write_json
 from mvp_skill.readme_prompts import NOT_YET, TABLES, soft_prompts
@@ -49,6 +50,23 @@ def test_runs_of_one_notebook_stand_beside_each_other(tmp_path):
         "| films | 1 | 3 | 7 |",
         "| acts | 2 | 4 | 9 |",
     ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "n", "told"),
+    [
+        (["films", "acts"], ["7", "8"], "column 'n' of their tables of Unnamed: 0, RoBERTa, n"),
+        (["films", "excuses"], ["7", "9"], "names of the rows"),
+        (["films"], ["7"], "names of the rows"),
+    ],
+)
+def test_runs_that_differ_in_what_they_share_are_refused(tmp_path, rows, n, told):
+    table = pd.DataFrame({"RoBERTa": ["1", "2"], "n": ["7", "9"]}, index=["films", "acts"])
+    record_table(tmp_path, *TABLES[0][:2], table, run="roberta")
+    other = pd.DataFrame({"T5": ["3"] * len(rows), "n": n}, index=rows)
+    record_table(tmp_path, *TABLES[0][:2], other, run="t5")
+    with pytest.raises(BadInput, match=told):
+        soft_prompts(tmp_path)
 
 
 def test_an_index_of_several_columns_has_no_made_up_name(tmp_path):
