@@ -99,10 +99,9 @@ def baseline_activation(
     there: list[Tensor | float] = [0.0] * len(prompted.ffn)
 
     def add(layer: int, activation: Tensor, batch: object) -> None:
-        padding = activation.isnan()  # [batch, prompt, neuron]
-        found = activation.masked_fill(padding, 0).sum(dim=0, dtype=torch.float32).double()
+        found, n = _sum_and_n(activation, positions)
         sums[layer] = _longer(sums[layer], found)  # [prompt, neuron]
-        there[layer] = _longer(there[layer], (~padding[..., :1]).sum(dim=0).double())  # [prompt, 1]
+        there[layer] = _longer(there[layer], n)  # [prompt, 1]
 
     observe(prompted, records, add, positions)
     mean = (torch.stack(sums) / torch.stack(there)).float()  # [layer, prompt, neuron]
@@ -151,6 +150,20 @@ def count_firings(
     )
 
 
+def _sum_and_n(activation: Tensor, positions: str) -> tuple[Tensor, Tensor]:
+    """Over a batch: the sum at each position [prompt, neuron], and of how many texts [prompt, 1].
+
+    Padding is where all neurons are NaN, and there is some at positions "all" only. Any other NaN
+    is the model's own, and stays.
+    """
+    n = activation.new_full((activation.shape[1], 1), len(activation), dtype=torch.float64)
+    if positions == "all":
+        padding = activation.isnan().all(dim=2, keepdim=True)  # [batch, position, 1]
+        n -= padding.sum(dim=0)
+        activation = activation.masked_fill(padding, 0)
+    return activation.sum(dim=0, dtype=torch.float32).double(), n
+
+
 def _longer(one: Tensor | float, other: Tensor) -> Tensor:
     """The sum of two tables [position, ...], the shorter of which ends in zeros."""
     if isinstance(one, float):
@@ -161,8 +174,10 @@ def _longer(one: Tensor | float, other: Tensor) -> Tensor:
 
 def _of_length(activation: Tensor, n_positions: int) -> Tensor:
     """Cut to a number of positions, or with NaN up to it: [batch, position, neuron]."""
-    missing = max(0, n_positions - activation.shape[1])
-    return F.pad(activation[:, :n_positions], (0, 0, 0, missing), value=torch.nan)
+    missing = n_positions - activation.shape[1]
+    if missing <= 0:
+        return activation[:, :n_positions]
+    return F.pad(activation, (0, 0, 0, missing), value=torch.nan)  # even a pad by 0 would copy
 
 
 def _with_permutations(split: Split, n_permutations: int, seed: int) -> Tensor:

@@ -242,3 +242,26 @@ def test_all_positions_are_compared_place_by_place_and_none_fires_behind_a_text(
     assert counts.positions == "all" and counts.null_fired.sum() == 2 * expected.sum()
     prompt = baseline_activation(model, train.records)
     assert_close(usual.mean[:, :5], prompt.mean, atol=1e-6, rtol=1e-5)
+
+
+def test_a_nan_of_a_broken_model_stays_one():
+    """Once it was taken for padding, and the neuron's mean was over the other texts."""
+    model, split = SmallModel(), some_split()
+    with torch.no_grad():
+        model.into[2].bias[6] = torch.nan  # of the last layer, so that no other neuron sees it
+    for positions in ("prompt", "text_mean", "all"):
+        mean = baseline_activation(model, split.records, positions=positions).mean
+        assert mean[2, :, 6].isnan().all()
+        mean[2, :, 6] = 0
+        assert mean.isfinite().all()
+
+
+def test_activations_are_not_copied_where_no_position_is_missing():
+    activation = torch.rand(4, 9, 11)
+    for n_positions in (9, 5):
+        found = neuron_counts._of_length(activation, n_positions)
+        assert found.equal(activation[:, :n_positions])
+        assert found.data_ptr() == activation.data_ptr()
+    longer = neuron_counts._of_length(activation, 12)
+    assert longer[:, :9].equal(activation) and longer[:, 9:].isnan().all()
+    assert longer.shape == (4, 12, 11)
