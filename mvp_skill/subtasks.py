@@ -3,9 +3,9 @@
     for subtask in POLAR:                                # contradiction, neutral, entailment
         accuracy = balanced_neuron_accuracy(counts_of(counts, subtask))
 
-Where one side of a subtask is larger, as "the rest" is, score it with balanced neuron accuracy, or
-on a `balanced_split`. (Wang et al.'s code keeps one example fewer than the smaller side has, and
-always the first ones.)
+Where one side of a subtask is larger, as "the rest" is, score it with balanced neuron accuracy: the
+mean over all samples with as many examples of either side. (Wang et al.'s code scores one sample,
+with one example fewer than the smaller side has, and always the first ones.)
 
 Source: Wang et al. 2022, for POLAR.
 """
@@ -18,9 +18,7 @@ from torch import Tensor
 
 from mvp_skill.checks import check_count
 from mvp_skill.errors import BadInput
-from mvp_skill.evaluation import Split
 from mvp_skill.neuron_counts import FiringCounts
-from mvp_skill.seeding import derived_seed
 
 
 @dataclass(frozen=True)
@@ -66,28 +64,6 @@ def counts_of(counts: FiringCounts, subtask: Subtask) -> FiringCounts:
         n=torch.stack([counts.n[side].sum() for side in sides]),
         null_fired=torch.stack([_sum(counts.null_fired[:, side], 1) for side in sides], dim=1),
     )
-
-
-def balanced_split(split: Split, subtask: Subtask, seed: int) -> Split:
-    """As many examples of either side as the smaller one has, all of the smaller one, labels 0, 1.
-
-    Those of the larger side are drawn without replacement; the order is that of the split.
-
-        raises   BadInput if a side has no example
-    """
-    sides = [_examples(split, classes) for classes in (subtask.first, subtask.second)]
-    size = min(map(len, sides))
-    if size == 0:
-        raise BadInput(f"The split has no example of {subtask.first} or none of {subtask.second}.")
-    generator = torch.Generator().manual_seed(derived_seed(seed, "balanced split"))
-    drawn = [side[torch.randperm(len(side), generator=generator)[:size]] for side in sides]
-    chosen = torch.cat(drawn).sort().values  # [batch]
-    labels = torch.isin(split.labels[chosen], torch.tensor(subtask.second)).long()
-    return Split([split.records[number] for number in chosen.tolist()], labels)
-
-
-def _examples(split: Split, classes: tuple[int, ...]) -> Tensor:
-    return torch.isin(split.labels, torch.tensor(classes)).nonzero()[:, 0]
 
 
 def _sum(counts: Tensor, axis: int) -> Tensor:

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from neuron_cases import counted, random_fired, some_split
+from neuron_cases import counted, random_fired
 from torch.testing import assert_close
 
 from mvp_skill.errors import BadInput
-from mvp_skill.neurons import neuron_accuracy
-from mvp_skill.subtasks import POLAR, Subtask, balanced_split, counts_of, one_against_rest
+from mvp_skill.neurons import balanced_neuron_accuracy, neuron_accuracy
+from mvp_skill.subtasks import POLAR, Subtask, counts_of, one_against_rest
 
 LABELS = torch.tensor([0] * 11 + [1] * 17 + [2] * 9 + [3] * 16)
 
@@ -41,25 +41,6 @@ def test_one_against_the_rest_and_the_polar_subtasks():
         one_against_rest(1)
 
 
-def test_a_balanced_split_has_every_example_of_the_smaller_side():
-    split = some_split(
-        53, labels=LABELS[torch.randperm(53, generator=torch.Generator().manual_seed(4))]
-    )
-    subtask = Subtask((0, 1), (2,))
-    found = balanced_split(split, subtask, seed=0)
-    assert torch.bincount(found.labels).tolist() == [9, 9] and len(found.records) == 18
-    place = {id(record): number for number, record in enumerate(split.records)}
-    numbers = [place[id(record)] for record in found.records]
-    assert numbers == sorted(set(numbers))
-    of_task = split.labels[numbers]
-    assert (of_task == 2).long().equal(found.labels) and not (of_task == 3).any()
-    again, other = (balanced_split(split, subtask, seed) for seed in (0, 1))
-    assert [place[id(r)] for r in again.records] == numbers
-    assert [place[id(r)] for r in other.records] != numbers
-    with pytest.raises(BadInput, match="no example"):
-        balanced_split(split, Subtask((0,), (9,)), seed=0)
-
-
 def test_subtasks_that_are_none_are_refused():
     for first, second in [((), (1,)), ((0,), ()), ((0, 1), (1,))]:
         with pytest.raises(BadInput, match="tells some classes"):
@@ -68,17 +49,14 @@ def test_subtasks_that_are_none_are_refused():
         counts_of(counted(random_fired(), LABELS, 4), Subtask((0,), (4,)))
 
 
-def test_a_balanced_split_gives_the_balanced_accuracy_on_average():
-    from mvp_skill.neurons import balanced_neuron_accuracy
-
-    fired = random_fired()
-    split = some_split(53, labels=LABELS)
-    place = {id(record): number for number, record in enumerate(split.records)}
-    subtask = Subtask((0, 2), (1,))
-    samples = [balanced_split(split, subtask, seed) for seed in range(600)]
+def test_balanced_accuracy_is_that_of_samples_with_as_many_of_either_side_on_average():
+    fired, subtask = random_fired(), Subtask((0, 2), (1,))
+    first, second = ((LABELS[:, None] == torch.tensor(s)).any(1) for s in ((0, 2), (1,)))
+    generator = torch.Generator().manual_seed(0)
     values = []
-    for sample in samples:
-        numbers = [place[id(record)] for record in sample.records]
-        values.append(neuron_accuracy(counted(fired[numbers], sample.labels)))
+    for _ in range(600):
+        drawn = first.nonzero()[:, 0][torch.randperm(20, generator=generator)[:17]]
+        numbers = torch.cat([drawn, second.nonzero()[:, 0]])
+        values.append(neuron_accuracy(counted(fired[numbers], second[numbers].long())))
     expected = balanced_neuron_accuracy(counts_of(counted(fired, LABELS, 4), subtask))
     assert_close(torch.stack(values).mean(dim=0), expected, atol=0.01, rtol=0)
