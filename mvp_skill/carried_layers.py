@@ -3,10 +3,11 @@
 Source: Ackermann and Ohmer 2023, who draw clean and adversarial data apart; the samples are ours.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from torch import Tensor
@@ -15,7 +16,7 @@ from mvp_skill.carry_over import Carried
 from mvp_skill.carry_over_plots import CONTROL_COLOUR
 from mvp_skill.errors import BadInput
 from mvp_skill.kind_legends import KIND_COLOURS
-from mvp_skill.neuron_plots import PREDICTIVITY, kind_panels
+from mvp_skill.neuron_plots import PREDICTIVITY, boxes, kind_panels
 from mvp_skill.plots import CHANCE_COLOUR
 
 CLEAN, SAMPLE, ADVERSARIAL = "clean", "clean sample of that size", "adversarial"
@@ -58,29 +59,26 @@ def layer_box_panels(found: Found) -> Figure:
     kinds = list(dict.fromkeys(kind for kind, _ in found))
     figure, panels = kind_panels(kinds, 7.6, 2.7)
     for kind, ax in panels.items():
-        preds = means_over_tasks(found, kind)
-        colours = dict(zip(preds, ("white", CONTROL_COLOUR, KIND_COLOURS[kind]), strict=True))
-        for number, (name, pred) in enumerate(preds.items()):
-            drawn = ax.boxplot(
-                [layer.numpy() for layer in pred],
-                positions=np.arange(len(pred)) + 1 + (number - 1) * 0.26,
-                widths=0.21,
-                whis=(0, 100),
-                patch_artist=True,
-                manage_ticks=False,
-                medianprops={"color": "black"},
-            )
-            for box in drawn["boxes"]:
-                box.set_facecolor(colours[name])
-        bar = ax.axhline(most_by_chance(found, kind), color=CHANCE_COLOUR, ls="--", lw=1.5)
-        patches = [Patch(fc=colour, ec="black", label=name) for name, colour in colours.items()]
-        bar.set_label("adversarial, most by chance")
-        ax.legend(
-            handles=[*patches, bar], frameon=False, loc="center left", bbox_to_anchor=(1, 0.5)
-        )
-        ax.set_xticks(range(1, len(pred) + 1))
-        ax.set_xlim(0.5, len(pred) + 0.5)
-        ax.grid(axis="x", visible=False)
-    ax.set_xlabel("layer")
+        colours = ("white", CONTROL_COLOUR, KIND_COLOURS[kind])
+        _draw_layers(ax, means_over_tasks(found, kind), colours, most_by_chance(found, kind))
+    figure.axes[-1].set_xlabel("layer")
     figure.supylabel(f"{PREDICTIVITY},\nmean over tasks")
     return figure
+
+
+def _draw_layers(
+    ax: Axes, preds: Mapping[str, Tensor], colours: Sequence[str], by_chance: float
+) -> None:
+    """Three boxes per layer, one of each of three [layer, neuron]."""
+    layers = np.arange(len(preds[CLEAN])) + 1
+    patches = []
+    for number, ((name, pred), colour) in enumerate(zip(preds.items(), colours, strict=True)):
+        boxes(ax, pred, layers + (number - 1) * 0.26, 0.21, colour)
+        patches.append(Patch(fc=colour, ec="black", label=name))
+    look = {"color": CHANCE_COLOUR, "ls": "--", "lw": 1.5}
+    bar = ax.axhline(by_chance, label="adversarial, most by chance", **look)
+    handles = [*patches, bar]
+    ax.legend(handles=handles, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    ax.set_xticks(layers)
+    ax.set_xlim(0.5, layers[-1] + 0.5)
+    ax.grid(axis="x", visible=False)

@@ -1,7 +1,7 @@
 """Which tasks rank neurons alike: a tree of tasks, and a heat map in the order of its leaves.
 
-tree = task_tree(pairs)                    # pairs of `neuron_tables.task_pairs`
-specificity_map(pairs, study.scale.tasks)  # the tree above the map
+tree = task_tree(pairs)                      # pairs of `neuron_tables.task_pairs`
+specificity_map(pairs, ["mini_adv_films"])   # the tree above the map; a set without a soft prompt
 
 Source: the heat map, Wang et al. 2022 and Ackermann and Ohmer 2023; the tree is ours.
 """
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
-import seaborn
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mvp_skill.checks import check_table
 from mvp_skill.errors import BadInput
+from mvp_skill.pair_maps import pair_map, square
 from mvp_skill.prompt_transfer_plots import colour_by_type, type_legend
 
 if TYPE_CHECKING:
@@ -32,25 +33,30 @@ class Tree(NamedTuple):
     names: list[str]
 
 
-def task_tree(pairs: "DataFrame", measure: str = "rho") -> Tree:
+def task_tree(pairs: "DataFrame") -> Tree:
     """Average linkage on the distance 1 - rho: two groups are as far apart as their tasks on mean.
 
-    pairs    a row per pair of tasks: first, second, `measure`; every pair once
-    raises   BadInput for fewer than two tasks, or a pair that is missing or has no number
+    pairs    a row per pair of tasks: first, second, rho; every pair once
+    raises   BadInput for fewer than two tasks, or a pair that is missing or whose rho is NaN
     """
     from scipy.cluster.hierarchy import leaves_list, linkage
-    from scipy.spatial.distance import squareform
 
-    alike = _square(pairs, measure)
-    distances = squareform(np.clip(1 - alike.to_numpy(), 0, None), checks=False)
-    steps = linkage(distances, method="average", optimal_ordering=True)
-    names = list(alike.index)
+    check_table(pairs, "first", "second", "rho")
+    names = list(dict.fromkeys([*pairs["first"], *pairs["second"]]))
+    above_diagonal = np.triu_indices(len(names), 1)
+    alike = square(pairs, names, "rho").to_numpy()[above_diagonal]  # [pair], as SciPy wants them
+    if len(names) < 2 or np.isnan(alike).any():
+        n_nan = int(pairs["rho"].isna().sum())
+        raise BadInput(
+            f"A tree of tasks needs the rho of every two of at least two tasks; of "
+            f"{', '.join(names)}, {int(np.isnan(alike).sum()) - n_nan} are missing and {n_nan} are "
+            "NaN, as where all neurons of a layer have the same predictivity."
+        )
+    steps = linkage(np.clip(1 - alike, 0, None), method="average", optimal_ordering=True)
     return Tree([names[place] for place in leaves_list(steps)], steps, names)
 
 
-def specificity_map(
-    pairs: "DataFrame", without_prompt: Collection[str] = (), measure: str = "rho"
-) -> Figure:
+def specificity_map(pairs: "DataFrame", without_prompt: Collection[str] = ()) -> Figure:
     """Heat map of all pairs of tasks in the order of the tree's leaves, the tree above it.
 
     Names have the colours of the types. White lines cross the map at data sets without a soft
@@ -59,54 +65,38 @@ def specificity_map(
         pairs            as in `task_tree`
         without_prompt   those data sets
     """
-    from scipy.cluster.hierarchy import dendrogram
-
-    tree = task_tree(pairs, measure)
-    cells = _square(pairs, measure).loc[tree.leaves, tree.leaves].mask(np.eye(len(tree.leaves)) > 0)
+    tree = task_tree(pairs)
+    cells = square(pairs, tree.leaves, "rho")
     size = max(3.0, 0.5 * len(cells))
     figure, (above, ax) = plt.subplots(
         2, 1, figsize=(size + 2.4, size + 2.9), height_ratios=(1.1, size), sharex=False
     )
-    look = {"color_threshold": 0, "above_threshold_color": "black"}
-    dendrogram(tree.steps, ax=above, no_labels=True, **look)  # a leaf is ten units wide
-    above.set_ylabel("1 - rho")
-    above.grid(False)
-    above.spines[["top", "right", "bottom"]].set_visible(False)
+    _draw_tree(above, tree)
+    ends = {"vmin": min(0.0, float(pairs["rho"].min())), "vmax": 1.0}
     numbers = {"annot": True, "fmt": ".2f", "annot_kws": {"size": 8}}
-    least = min(0.0, float(pairs[measure].min()))
-    shown = {"cmap": "viridis", "vmin": least, "vmax": 1.0, "cbar": False}
-    seaborn.heatmap(cells.round(2) + 0.0, ax=ax, **numbers, **shown)
-    ax.set_facecolor("#EEEEEE")
-    ax.grid(False)  # it would show through the empty diagonal
-    for place, name in enumerate(tree.leaves):
-        if name in without_prompt:
-            for edge in (place, place + 1):
-                ax.axvline(edge, color="white", lw=3)
-                ax.axhline(edge, color="white", lw=3)
+    pair_map(ax, cells.round(2) + 0.0, cbar=False, **ends, **numbers)  # + 0.0: no "-0.00"
     ax.tick_params(axis="x", rotation=90)
-    ax.tick_params(axis="y", rotation=0)
-    labels = [*ax.get_xticklabels(), *ax.get_yticklabels()]
-    colour_by_type(labels)
-    for label in labels:
-        label.set_fontstyle("italic" if label.get_text() in without_prompt else "normal")
+    colour_by_type([*ax.get_xticklabels(), *ax.get_yticklabels()])
+    _set_apart(ax, tree.leaves, without_prompt)
     type_legend(above, tree.leaves)
     return figure
 
 
-def _square(pairs: "DataFrame", measure: str) -> "DataFrame":
-    """The measure of every two tasks, 1 on the diagonal: index and columns tasks."""
-    import pandas
+def _draw_tree(ax: Axes, tree: Tree) -> None:
+    from scipy.cluster.hierarchy import dendrogram
 
-    check_table(pairs, "first", "second", measure)
-    names = list(dict.fromkeys([*pairs["first"], *pairs["second"]]))
-    cells = pandas.DataFrame(np.nan, index=names, columns=names)
-    for first, second, value in pairs[["first", "second", measure]].itertuples(index=False):
-        cells.loc[first, second] = cells.loc[second, first] = value
-    for name in names:
-        cells.loc[name, name] = 1.0
-    if len(names) < 2 or cells.isna().to_numpy().any():
-        raise BadInput(
-            f"A tree of tasks needs the {measure} of every two of at least two tasks; of "
-            f"{', '.join(names) or 'none'}, {int(cells.isna().to_numpy().sum()) // 2} are missing."
-        )
-    return cells
+    look = {"color_threshold": 0, "above_threshold_color": "black"}
+    dendrogram(tree.steps, ax=ax, no_labels=True, **look)  # a leaf is ten units wide
+    ax.set_ylabel("1 - rho")
+    ax.grid(False)
+    ax.spines[["top", "right", "bottom"]].set_visible(False)
+
+
+def _set_apart(ax: Axes, names: list[str], others: Collection[str]) -> None:
+    """White lines around the rows and columns of the others, and their names in italics."""
+    for place, name in enumerate(names):
+        for edge in (place, place + 1) if name in others else ():
+            ax.axvline(edge, color="white", lw=3)
+            ax.axhline(edge, color="white", lw=3)
+    for label in (*ax.get_xticklabels(), *ax.get_yticklabels()):
+        label.set_fontstyle("italic" if label.get_text() in others else "normal")

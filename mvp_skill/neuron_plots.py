@@ -1,6 +1,6 @@
 """Figures of predictivity: how much single neurons tell, in which layers and at which positions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
@@ -9,7 +9,7 @@ import pandas
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, PathPatch
 from torch import Tensor
 
 from mvp_skill.checks import check_table
@@ -42,22 +42,13 @@ def predictivity_boxes(
     check_table(rows, "task", "acc", "majority_rate")
     ax = plt.subplots(figsize=(max(7.0, 2.6 + 0.95 * len(preds)), 4.2))[1] if ax is None else ax
     places = np.arange(len(preds))
-    for values, at, look in (
-        (preds, places - 0.19, {"facecolor": "white"}),
-        (nulls, places + 0.19, {"facecolor": CHANCE_COLOUR, "alpha": 0.4}),
+    for values, at, colour, alpha in (
+        (preds, places - 0.19, "white", None),
+        (nulls, places + 0.19, CHANCE_COLOUR, 0.4),
     ):
-        drawn = ax.boxplot(
-            [found.flatten().numpy() for found in values.values()],
-            positions=at,
-            widths=0.3,
-            whis=(0, 100),
-            patch_artist=True,
-            manage_ticks=False,
-            medianprops={"color": "black"},
-        )
-        for box, task in zip(drawn["boxes"], values, strict=True):
-            box.set(**look)
-            box.set_edgecolor(TYPE_COLOURS.get(type_of(task), OTHER_TYPE))
+        drawn = boxes(ax, [found.flatten() for found in values.values()], at, 0.3, colour)
+        for box, task in zip(drawn, values, strict=True):
+            box.set(alpha=alpha, edgecolor=TYPE_COLOURS.get(type_of(task), OTHER_TYPE))
     for place, task in enumerate(preds):
         row = rows[rows["task"] == task].iloc[0]
         ax.plot(place - 0.19, row["acc"], "D", color="black", ms=6, zorder=4, clip_on=False)
@@ -88,17 +79,7 @@ def layer_boxes(
     width = 0.8 / len(preds)
     for number, (kind, pred) in enumerate(preds.items()):
         at = np.arange(len(pred)) + 1 + (number - (len(preds) - 1) / 2) * width
-        drawn = ax.boxplot(
-            [layer.numpy() for layer in pred],
-            positions=at,
-            widths=0.8 * width,
-            whis=(0, 100),
-            patch_artist=True,
-            manage_ticks=False,
-            medianprops={"color": "black"},
-        )
-        for box in drawn["boxes"]:
-            box.set_facecolor(KIND_COLOURS[kind])
+        boxes(ax, pred, at, 0.8 * width, KIND_COLOURS[kind])
         if bar:
             look = {"color": KIND_COLOURS[kind], "ls": "--", "lw": 1.5}
             ax.axhline(bar[kind], label=f"{KIND_NAMES[kind]}, most by chance", **look)
@@ -212,6 +193,29 @@ def pair_dots(frame: "DataFrame", ax: Axes | None = None) -> Axes:
     handles = [Patch(color=KIND_COLOURS[kind], label=KIND_NAMES[kind]) for kind in kinds]
     ax.legend(handles=handles, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return ax
+
+
+def boxes(
+    ax: Axes, values: Sequence[Tensor] | Tensor, at: np.ndarray, width: float, colour: str
+) -> list[PathPatch]:
+    """Box plots side by side, whiskers from the smallest value to the largest; the ticks stay.
+
+    values    of each box, such as [layer, neuron]
+    at        where each box stands
+    returns   the boxes
+    """
+    drawn = ax.boxplot(
+        [found.numpy() for found in values],
+        positions=at,
+        widths=width,
+        whis=(0, 100),
+        patch_artist=True,
+        manage_ticks=False,
+        medianprops={"color": "black"},
+    )
+    for box in drawn["boxes"]:
+        box.set_facecolor(colour)
+    return drawn["boxes"]
 
 
 def kind_panels(kinds: list[str], width: float, height: float) -> tuple[Figure, dict[str, Axes]]:

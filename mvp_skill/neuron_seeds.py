@@ -13,15 +13,15 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas
-import seaborn
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mvp_skill.checks import check_table
 from mvp_skill.kind_legends import KIND_NAMES
 from mvp_skill.neuron_scores import NeuronScores
 from mvp_skill.neuron_statistics import rank_correlations
+from mvp_skill.pair_maps import pair_map, square
 from mvp_skill.prompt_transfer_plots import OTHER_TYPE
 from mvp_skill.type_legends import TYPE_COLOURS, type_of
 
@@ -70,17 +70,10 @@ def seed_maps(rows: "DataFrame") -> Figure:
     figure, axes = plt.subplots(
         len(kinds), len(tasks), figsize=size, sharex=True, sharey=True, squeeze=False
     )
-    look = {"cmap": "viridis", "vmin": min(0.0, rows["rho"].min()), "vmax": 1.0, "square": True}
+    ends = {"vmin": min(0.0, rows["rho"].min()), "vmax": 1.0}
     for (kind, task), found in rows.groupby(["kind", "task"]):
         ax = axes[kinds.index(kind)][tasks.index(task)]
-        cells = _square(found, seeds)
-        texts = cells.map(lambda value: "" if value != value else f"{value:.2f}".lstrip("0"))
-        seaborn.heatmap(
-            cells, ax=ax, annot=texts, fmt="", annot_kws={"size": 7}, cbar=False, **look
-        )
-        ax.set_facecolor("#EEEEEE")
-        ax.grid(False)
-        ax.tick_params(axis="y", rotation=0)
+        _seed_map(ax, square(found, seeds, "rho"), **ends)
     for ax, task in zip(axes[0], tasks, strict=True):
         colour = TYPE_COLOURS.get(type_of(task), OTHER_TYPE)
         ax.set_title(task.replace("_", "\n"), fontsize=8, color=colour)
@@ -90,8 +83,7 @@ def seed_maps(rows: "DataFrame") -> Figure:
     return figure
 
 
-def _square(rows: "DataFrame", seeds: Sequence[int | str]) -> "DataFrame":
-    cells = pandas.DataFrame(np.nan, index=list(seeds), columns=list(seeds))
-    for first, second, value in rows[["first", "second", "rho"]].itertuples(index=False):
-        cells.loc[first, second] = cells.loc[second, first] = value
-    return cells
+def _seed_map(ax: Axes, cells: "DataFrame", **ends: float) -> None:
+    texts = cells.map(lambda value: "" if value != value else f"{value:.2f}".lstrip("0"))
+    numbers = {"annot": texts, "fmt": "", "annot_kws": {"size": 7}}
+    pair_map(ax, cells, cbar=False, square=True, **ends, **numbers)

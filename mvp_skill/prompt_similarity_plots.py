@@ -4,11 +4,10 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas
-import seaborn
 from matplotlib.axes import Axes
 
 from mvp_skill.checks import check_table
+from mvp_skill.pair_maps import pair_map, square
 from mvp_skill.prompt_similarity import PAIRS
 from mvp_skill.prompt_transfer_plots import colour_by_type, type_legend
 from mvp_skill.type_legends import TASK_TYPES, type_of
@@ -36,20 +35,15 @@ def similarity_map(frame: "DataFrame", measure: str, ax: Axes | None = None) -> 
     tasks = dict(zip(frame["first"], frame["first_task"], strict=True))
     tasks |= dict(zip(frame["second"], frame["second_task"], strict=True))
     names = sorted(tasks, key=lambda name: (_place(tasks[name]), name))
-    cells = pandas.DataFrame(np.nan, index=names, columns=names)
-    for first, second, value in frame[["first", "second", measure]].itertuples(index=False):
-        cells.loc[first, second] = cells.loc[second, first] = value
+    cells = square(frame, names, measure)
     if ax is None:
         size = max(4.2, 1.8 + 0.42 * len(names))  # room for the labels of a few, too
         ax = plt.subplots(figsize=(size + 0.8, size))[1]
     shown = cells.round(2) + 0.0 if len(names) <= MOST_WITH_NUMBERS else None  # no "-0.00"
     numbers = {"annot": shown, "fmt": ".2f", "annot_kws": {"size": 8}}
-    look = {"cmap": "viridis", "square": True, "vmin": min(0.0, frame[measure].min())}
-    seaborn.heatmap(cells, ax=ax, cbar_kws={"label": measure.replace("_", " ")}, **numbers, **look)
-    ax.set_facecolor("#EEEEEE")
-    ax.grid(False)  # it would show through the empty diagonal
+    look = {"square": True, "vmin": min(0.0, frame[measure].min())}
+    pair_map(ax, cells, cbar_kws={"label": measure.replace("_", " ")}, **numbers, **look)
     ax.tick_params(axis="x", rotation=90)
-    ax.tick_params(axis="y", rotation=0)
     types = {name: type_of(task) for name, task in tasks.items()}
     colour_by_type([*ax.get_xticklabels(), *ax.get_yticklabels()], types)
     type_legend(ax, list(tasks.values()))

@@ -106,6 +106,9 @@ def test_pairs_that_make_no_tree_are_refused():
         task_tree(pairs_with(planted).iloc[:0])
     with pytest.raises(BadInput, match="every two of at least two tasks; .* 1 are missing"):
         task_tree(pairs_with(planted).iloc[1:])
-    unknown = pairs_with(lambda a, b: float("nan"))
-    with pytest.raises(BadInput, match="are missing"):
+    unknown = pairs_with(planted)
+    unknown.loc[[2, 5], "rho"] = float("nan")
+    with pytest.raises(BadInput, match="0 are missing and 2 are NaN"):
         task_tree(unknown)
+    with pytest.raises(BadInput, match="1 are missing and 2 are NaN"):
+        specificity_map(unknown.iloc[1:])
