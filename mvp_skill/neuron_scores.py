@@ -25,7 +25,7 @@ from mvp_skill.neurons import (
 )
 from mvp_skill.weights import read_tensors, write_tensors
 
-FORMAT = 2
+FORMAT = 3
 """Of the files; scores in an older one are computed anew."""
 
 
@@ -38,7 +38,7 @@ class NeuronScores:
     prompt: Tensor
     """That position, [layer, neuron]"""
     excitatory: Tensor
-    """Whether firing there speaks for class 1, [layer, neuron]"""
+    """Whether firing there speaks for class 1, [layer, neuron]; means nothing of constant ones"""
     balanced: Tensor
     """Predictivity by balanced accuracy, at its own best position, [layer, neuron]"""
     constant: Tensor
@@ -48,8 +48,8 @@ class NeuronScores:
     null_balanced: Tensor
     """The same by balanced accuracy, [permutation, layer, neuron]"""
     after_first: Tensor
-    """Predictivity without prompt position 0, which for RoBERTa is the mask; [layer, neuron], and
-    [layer, 0] where there is no other prompt position"""
+    """Predictivity by balanced accuracy without prompt position 0, which for RoBERTa is the mask;
+    [layer, neuron], and [layer, 0] where there is no other prompt position"""
     null_after_first: Tensor
     """The same for permuted labels, [permutation, layer, neuron]"""
     n: Tensor
@@ -85,14 +85,15 @@ def neuron_scores(counts: FiringCounts) -> NeuronScores:
 
 
 def _after_first(counts: FiringCounts) -> tuple[Tensor, Tensor]:
-    """Predictivity without prompt position 0 and its null; without neurons if that is all."""
+    """Balanced predictivity without prompt position 0, its null; no neurons if that is all."""
     n_permutations, _, n_layers, n_positions, n_neurons = counts.null_fired.shape
     if counts.positions != "prompt" or n_positions < 2:
         return torch.zeros(n_layers, 0), torch.zeros(n_permutations, n_layers, 0)
     others = counts.without_mask_position()
-    pred = best_prompt(neuron_accuracy(others)).predictivity
-    no_null = pred.new_zeros(0, n_layers, n_neurons)
-    return pred, null_predictivity(others) if n_permutations else no_null
+    pred = best_prompt(balanced_neuron_accuracy(others)).predictivity
+    if not n_permutations:
+        return pred, pred.new_zeros(0, n_layers, n_neurons)
+    return pred, null_predictivity(others, balanced_neuron_accuracy)
 
 
 def save_scores(path: str | Path, scores: NeuronScores, record: dict[str, Any]) -> None:

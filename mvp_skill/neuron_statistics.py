@@ -126,9 +126,20 @@ def histogram(pred: Tensor, selected: Tensor | None = None, width: float = 0.05)
     return DataFrame({"low": edges[:-1], "high": edges[1:], "n_neurons": counts})
 
 
-def inhibitory_share(excitatory: Tensor) -> Tensor:
-    """Share of the neurons of each layer that speak for class 0, [layer]."""
-    return (~excitatory).double().mean(dim=1)
+def inhibitory_share(
+    excitatory: Tensor, constant: Tensor, selected: Tensor | None = None
+) -> Tensor:
+    """Of the neurons of each layer that are not constant, the share that speaks for class 0.
+
+    A constant neuron speaks for no class. With as many examples of either one, its accuracy is
+    exactly one half, and to count it would make it excitatory.
+
+        excitatory, constant   of one prompt, bool [layer, neuron]
+        selected               bool [layer, neuron]: of these neurons only
+        returns                [layer], fp64; NaN in a layer without such a neuron
+    """
+    counted = ~constant if selected is None else selected & ~constant
+    return (~excitatory & counted).sum(dim=1).double() / counted.sum(dim=1)
 
 
 def mean_and_sd(values: Sequence[float]) -> tuple[float, float, int]:

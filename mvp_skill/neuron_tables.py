@@ -17,7 +17,7 @@ from mvp_skill.best_neurons import best_neuron, top_mean
 from mvp_skill.errors import BadInput
 from mvp_skill.learnt import has_learnt
 from mvp_skill.neuron_scores import NeuronScores
-from mvp_skill.neuron_statistics import rank_correlations
+from mvp_skill.neuron_statistics import inhibitory_share, rank_correlations
 from mvp_skill.neuron_studies import NeuronStudy
 from mvp_skill.neurons import aggregate_scores
 from mvp_skill.prompt_similarity import PAIRS
@@ -140,7 +140,7 @@ def model_accuracy(
     return sum(shares) / len(shares)
 
 
-def pairs_of(scores: Scores, kind: str, field: str = "predictivity") -> "DataFrame":
+def pairs_of(scores: Scores, kind: str) -> "DataFrame":
     """Spearman's rho of the rankings of every two soft prompts of a kind.
 
     Over all neurons of a layer, mean over layers.
@@ -149,7 +149,7 @@ def pairs_of(scores: Scores, kind: str, field: str = "predictivity") -> "DataFra
                   same_seed, pair (one of PAIRS), rho
     """
     named = {
-        (task, place): getattr(found, field)
+        (task, place): found.predictivity
         for (of, task), seeds in scores.items()
         if of == kind
         for place, found in enumerate(seeds)
@@ -185,20 +185,20 @@ def inhibitory_by_layer(
 ) -> "DataFrame":
     """Share of the neurons of each layer that speak for class 0, by kind.
 
-    scores     of the seeds of each kind and task; every seed of a task counts alike, every task too
-    selected   (kind, task) to bool [layer, neuron]: of these neurons only
-    returns    index kind, columns layers from 1 on; NaN where no task has a neuron
+    Of each seed those neurons are counted that are not constant for it (see `inhibitory_share`).
+
+        scores     of the seeds of each kind and task; every seed of a task counts alike, every task
+                   too, if it has such a neuron in the layer
+        selected   (kind, task) to bool [layer, neuron]: of these neurons only
+        returns    index kind, columns layers from 1 on; NaN where no task has a neuron
     """
     import pandas
 
     shares: dict[str, list[Tensor]] = {}
     for (kind, task), seeds in scores.items():
-        inhibitory = torch.stack([~s.excitatory for s in seeds]).double()  # [seed, layer, neuron]
-        counted = torch.ones_like(inhibitory[0])
-        if selected is not None:
-            counted = selected[kind, task].double()
-        of_layer = (inhibitory * counted).sum(dim=2) / counted.sum(dim=1)  # [seed, layer]
-        shares.setdefault(kind, []).append(of_layer.mean(dim=0))
+        which = None if selected is None else selected[kind, task]
+        by_seed = [inhibitory_share(s.excitatory, s.constant, which) for s in seeds]
+        shares.setdefault(kind, []).append(torch.stack(by_seed).nanmean(dim=0))  # [layer]
     means = {kind: torch.stack(found).nanmean(dim=0).tolist() for kind, found in shares.items()}
     frame = pandas.DataFrame(means).T
     return frame.set_axis(range(1, frame.shape[1] + 1), axis=1)

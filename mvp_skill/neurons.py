@@ -25,7 +25,8 @@ class Best(NamedTuple):
     prompt: Tensor
     """The position, the first of equally good ones."""
     excitatory: Tensor
-    """True: firing there speaks for class 1 (accuracy of at least one half). False: for class 0."""
+    """True: firing there speaks for class 1 (accuracy of at least one half). False: for class 0.
+    Of a neuron that always says the same it means nothing: its accuracy is the share of a class."""
 
 
 def neuron_accuracy(counts: FiringCounts) -> Tensor:
@@ -103,7 +104,8 @@ def majority_rate(counts: FiringCounts) -> float:
 def constant_neurons(counts: FiringCounts) -> Tensor:
     """Neurons that, at every prompt position, fire for no example or for all, [layer, neuron].
 
-    They tell nothing apart. Those that never fire are dead (ReLU has many), the rest always on.
+    They tell nothing apart, and are neither excitatory nor inhibitory. Those that never fire are
+    dead (ReLU has many), the rest always on.
     """
     total = counts.fired.sum(dim=0)  # [layer, prompt, neuron]
     return ((total == 0) | (total == counts.n.sum())).all(dim=1)

@@ -2,9 +2,12 @@
 
 RoBERTa's position 0 is the mask that the class is read from: the place closest to the answer. How
 much of what neurons tell is told there only?
+
+Predictivities are by balanced accuracy: where one class is the commoner, the best neuron by plain
+accuracy may be one that always says the same.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,15 +19,12 @@ from mvp_skill.kind_legends import KIND_NAMES
 from mvp_skill.neuron_counts import FiringCounts, count_firings
 from mvp_skill.neuron_scores import NeuronScores
 from mvp_skill.neuron_studies import NeuronStudy
-from mvp_skill.neurons import aggregate_scores, balanced_neuron_accuracy, predictivity
+from mvp_skill.neuron_tables import Scores, mean_of
+from mvp_skill.neurons import balanced_neuron_accuracy, predictivity
 from mvp_skill.skill_neurons import skill_neurons
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-PRED = "predictivity"
-Scores = Mapping[tuple[str, str], Sequence[NeuronScores]]
-"""(kind, task) to the scores of each seed."""
 
 
 def share_by_position(prompt: Tensor, selected: Tensor, n_prompt: int) -> Tensor:
@@ -71,7 +71,8 @@ def lines_by_position(
     found = {"best neuron": best_by_position(counts).amax(dim=0)}  # [prompt]
     found |= {"mean of the top": mean_by_position(counts, selected.to(counts.fired.device))}
     rows = [
-        {"series": f"{KIND_NAMES[kind]}, {name}", "kind": kind, "position": place} | {PRED: value}
+        {"series": f"{KIND_NAMES[kind]}, {name}", "kind": kind}
+        | {"position": place, "predictivity": value}
         for name, values in found.items()
         for place, value in enumerate(values.tolist())
     ]
@@ -84,7 +85,7 @@ def rows_without_first(ranked: Scores, measured: Scores, fraction: float) -> "Da
     ranked, measured   of `neuron_tables.scores_of`: neurons are chosen on the first half, and
                        what they tell is of the second
     fraction           of all neurons of the model: its top
-    returns            kind, task, with_first (predictivity of the best neuron, at all
+    returns            kind, task, with_first (balanced predictivity of the best neuron, at all
                        positions), without_first, null_max and p (of `without_first`), in_both:
                        share of the top neurons that are among the top without it, too
     raises             BadInput for scores that are not of two or more prompt positions
@@ -96,9 +97,9 @@ def rows_without_first(ranked: Scores, measured: Scores, fraction: float) -> "Da
         if not chosen[0].after_first.shape[1]:
             raise BadInput(f"The scores of {task} are of one position; there is none to leave out.")
         tested = measured[kind, task]
-        whole = best_neuron(*_given(chosen, tested, "predictivity", "null"))
+        whole = best_neuron(*_given(chosen, tested, "balanced", "null_balanced"))
         other = best_neuron(*_given(chosen, tested, "after_first", "null_after_first"))
-        preds = (_mean(chosen, field) for field in ("predictivity", "after_first"))
+        preds = (mean_of(chosen, field) for field in ("balanced", "after_first"))
         tops = [skill_neurons(pred, fraction, per="model") for pred in preds]
         row = {"kind": kind, "task": task, "with_first": whole.measured}
         row |= {"without_first": other.measured, "null_max": other.null_max, "p": other.p}
@@ -113,7 +114,7 @@ def rows_by_positions(
     """The best neuron of one soft prompt, read at different positions.
 
     names     of `activations.POSITIONS`
-    returns   positions, and the fields of `BestNeuron`
+    returns   positions, and the fields of `BestNeuron`, by balanced accuracy
     """
     import pandas
 
@@ -123,7 +124,7 @@ def rows_by_positions(
             neurons.scores(kind, task, seed, part=part, positions=name)
             for part in ("ranking", "measuring")
         )
-        found = best_neuron(*_given([chosen], [tested], "predictivity", "null"))
+        found = best_neuron(*_given([chosen], [tested], "balanced", "null_balanced"))
         rows.append({"positions": name} | found._asdict())
     return pandas.DataFrame(rows)
 
@@ -132,8 +133,4 @@ def _given(
     chosen: Sequence[NeuronScores], tested: Sequence[NeuronScores], pred: str, null: str
 ) -> tuple[Tensor, Tensor, Tensor]:
     """What `best_neuron` takes, mean over seeds."""
-    return _mean(chosen, pred), _mean(tested, pred), _mean(tested, null)
-
-
-def _mean(scores: Sequence[NeuronScores], field: str) -> Tensor:
-    return aggregate_scores(getattr(one, field) for one in scores)
+    return mean_of(chosen, pred), mean_of(tested, pred), mean_of(tested, null)

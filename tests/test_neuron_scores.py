@@ -69,8 +69,9 @@ def test_p5_scores_without_the_first_position_are_those_of_the_others():
     fired[:, 1, 0, 4] = LABELS.bool()  # told at position 0 only
     scores = neuron_scores(counted(fired, LABELS, n_permutations=3))
     others = counted(fired[:, :, 1:], LABELS, n_permutations=3)
-    assert scores.after_first.equal(best_prompt(neuron_accuracy(others)).predictivity)
-    assert scores.null_after_first.equal(null_predictivity(others))
+    assert scores.after_first.equal(best_prompt(balanced_neuron_accuracy(others)).predictivity)
+    assert scores.null_after_first.equal(null_predictivity(others, balanced_neuron_accuracy))
+    assert not scores.after_first.equal(best_prompt(neuron_accuracy(others)).predictivity)
     assert scores.predictivity[1, 4] == 1 > scores.after_first[1, 4]
 
 

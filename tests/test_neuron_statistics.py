@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from neuron_cases import counted, random_fired
 from sklearn.metrics import roc_auc_score
 
 from mvp_skill.errors import BadInput
+from mvp_skill.neuron_scores import neuron_scores
 from mvp_skill.neuron_statistics import (
     average_ranks,
     histogram,
@@ -148,4 +150,29 @@ def test_b14_one_convention_of_mean_and_sd():
 
 def test_the_inhibitory_share_is_per_layer():
     excitatory = torch.tensor([[True, False, False, True, True], [True] * 5])
-    assert inhibitory_share(excitatory).tolist() == pytest.approx([0.4, 0])
+    constant = torch.zeros(2, 5, dtype=torch.bool)
+    assert inhibitory_share(excitatory, constant).tolist() == pytest.approx([0.4, 0])
+    selected = torch.tensor([[True, True, True, False, False], [False] * 5])
+    one, none = inhibitory_share(excitatory, constant, selected).tolist()
+    assert one == pytest.approx(2 / 3) and np.isnan(none)
+
+
+def test_b8_constant_neurons_are_neither_inhibitory_nor_excitatory():
+    """With halves of equal sizes a dead and an always-on neuron have accuracy one half exactly."""
+    labels = torch.arange(52) % 2
+    fired = random_fired(52, n_layers=2, n_neurons=7)
+    fired[:, 0, :, :2], fired[:, 0, :, 2:4] = False, True  # layer 0: two dead, two always on
+    fired[:, 0, 1, 4] = labels.bool()
+    fired[:, 0, 1, 5:] = ~labels.bool()[:, None]
+    fired[:, 1] = False
+    scores = neuron_scores(counted(fired, labels))
+    assert scores.excitatory[scores.constant].all() and scores.constant.sum(dim=1).tolist() == [
+        4,
+        7,
+    ]
+    share, none = inhibitory_share(scores.excitatory, scores.constant).tolist()
+    assert share == pytest.approx(2 / 3) and np.isnan(none)
+    selected = torch.ones(2, 7, dtype=torch.bool)
+    selected[0, 6] = False
+    found = inhibitory_share(scores.excitatory, scores.constant, selected)
+    assert found[0].item() == pytest.approx(1 / 2)

@@ -1,5 +1,7 @@
 """Tables of a study's neurons, against what they are made of."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from prompt_study_cases import tiny_study
@@ -116,26 +118,33 @@ def test_the_models_accuracy_is_of_the_seeds_that_the_scores_are_of(study):
         assert rows["learnt"][1] == has_learnt(rows["acc"][1], len(right), rows["majority_rate"][1])
 
 
-def test_inhibitory_shares_are_counted_layer_by_layer(study):
-    _, ranked, _ = study
+def test_b8_inhibitory_shares_are_of_the_neurons_of_a_layer_that_are_not_constant(study):
+    _, scored, _ = study
     generator = torch.Generator().manual_seed(0)
-    shape = ranked["roberta", "mini_films"][0].excitatory.shape
-    some = {key: torch.rand(shape, generator=generator) < 0.3 for key in ranked}
-    some["roberta", "mini_films"][1] = False  # no neuron of this layer
-    for selected in (None, some):
+    shape = scored["roberta", "mini_films"][0].excitatory.shape
+
+    def some(share):
+        return torch.rand(shape, generator=generator) < share
+
+    ranked = {key: [replace(s, constant=some(0.4)) for s in seeds] for key, seeds in scored.items()}
+    ranked["roberta", "mini_films"][0].constant[0] = True  # this seed has no neuron in the layer
+    few = {key: some(0.3) for key in ranked}
+    few["roberta", "mini_films"][1] = False  # nor has this task in this one
+    for selected in (None, few):
         found = inhibitory_by_layer(ranked, selected)
         assert list(found.index) == ["roberta"] and list(found.columns) == [1, 2]
         for layer in range(2):
             of_tasks = []
             for key, seeds in ranked.items():
-                chosen = range(shape[1])
-                if selected:
-                    chosen = [n for n in chosen if selected[key][layer, n]]
-                shares = [sum(not s.excitatory[layer, n] for n in chosen) for s in seeds]
-                if chosen:
-                    of_tasks.append(sum(shares) / len(seeds) / len(chosen))
+                shares = []
+                for s in seeds:
+                    chosen = [n for n in range(shape[1]) if not s.constant[layer, n]]
+                    chosen = [n for n in chosen if selected is None or selected[key][layer, n]]
+                    signs = [bool(s.excitatory[layer, n]) for n in chosen]
+                    shares += [signs.count(False) / len(signs)] if signs else []
+                of_tasks += [sum(shares) / len(shares)] if shares else []
             expected = sum(of_tasks) / len(of_tasks)
-            assert found.loc["roberta", layer + 1] == pytest.approx(float(expected))
+            assert found.loc["roberta", layer + 1] == pytest.approx(expected)
 
 
 def test_adversarial_sets_are_read_with_the_prompts_of_their_task(study):
