@@ -141,6 +141,9 @@ def test_another_table_is_another_key(tiny_backbone, tmp_path):
         study = tiny_study(tmp_path / "out", tiny_backbone, **given)
         keys.add(study.key("roberta", "mini_films", 33))
     assert len(keys) == 2
+    # The training texts whose means are the thresholds depend on it.
+    fewer = tiny_study(tmp_path / "out", tiny_backbone, **given | {"N_TRAIN": 20})
+    assert fewer.key("roberta", "mini_films", 33) not in keys
 
 
 def counted_by_hand(study):
