@@ -61,14 +61,14 @@ def check_prompt_study(parameters: Mapping[str, Any]) -> None:
     elif named := [seed for seed in seeds if isinstance(seed, str)]:
         raise BadInput(f"SEEDS has {named[0]!r}, which only released prompts have; give PROMPTS.")
     kinds = kinds_of(parameters.get("KINDS"))
-    named = {kind: str(parameters.get(kind.upper()) or scale.backbones[kind]) for kind in kinds}
+    backbones = {kind: str(parameters.get(kind.upper()) or scale.backbones[kind]) for kind in kinds}
     for task in names_of(parameters.get("TASKS")) or scale.tasks:
         _check_task(task, parameters.get("DATA_DIR"))
         check_two_classes(task, parameters)
-        _check_models(folder, named, task, seeds, scale.n_prompt)
+        _check_models(folder, backbones, task, seeds, scale.n_prompt)
     if (task := classes_of(parameters)) is not None:  # read with the first kind and seed alone
         _check_task(task, parameters.get("DATA_DIR"))
-        _check_models(folder, {kinds[0]: named[kinds[0]]}, task, seeds[:1], scale.n_prompt)
+        _check_models(folder, {kinds[0]: backbones[kinds[0]]}, task, seeds[:1], scale.n_prompt)
     if folder is not None:
         say_refused(folder)
 
