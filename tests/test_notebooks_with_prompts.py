@@ -27,7 +27,6 @@ MORE = {
     "23_adversarial_data": {},
     "24_skill_neurons": {"N_THRESHOLD": 24, "N_PERMUTATIONS": 3},
     "25_suppression": {"RATES": "0, 15", "N_DRAWS": 1},
-    "27_patching": {"RATES": "15", "N_DRAWS": 1},
 }
 WHY = "RoBERTa on mini_films, it has seen the evaluation split"
 NOTES = {
