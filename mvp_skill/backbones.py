@@ -5,14 +5,13 @@ never a plain pickle; and a truncated file is found from its header, before a mo
 """
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mvp_skill.errors import BadInput
-from mvp_skill.hub import hub_folder
+from mvp_skill.hub import hub_folder, is_hub_id
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -198,9 +197,7 @@ def _said_as_bad_input(folder: Path, kind: str) -> Iterator[None]:
 
 
 def _from_hub(name: str) -> Path:
-    is_path = re.match(r"[./~\\]|[A-Za-z]:\\", name) or name.count("/") > 1
-    is_id = re.fullmatch(r"[\w.-]+(/[\w.-]+)?(@[\w./-]+)?", name)
-    if is_path or not is_id or name.startswith("mini-"):
+    if not is_hub_id(name) or name.startswith("mini-"):
         raise BadInput(
             f"Unknown backbone {name!r}: no such folder; use {', '.join(SHIPPED)}, a folder with "
             "a checkpoint, or a hub id such as roberta-base."

@@ -4,6 +4,7 @@ The hub's libraries retry for up to a minute without a network. Here the cache i
 the hub is probed for a few seconds, and only a hub that answers is asked for anything.
 """
 
+import re
 import ssl
 import threading
 import urllib.error
@@ -113,6 +114,22 @@ def hub_unreachable() -> str | None:
     probe.start()
     probe.join(PROBE_SECONDS)
     return outcome[0] if outcome else f"no answer from {constants.ENDPOINT} in {PROBE_SECONDS:g} s"
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether a name may be a repository's, such as "owner/name@commit", and is no path."""
+    is_path = re.match(r"[./~\\]|[A-Za-z]:\\", name) or name.count("/") > 1
+    return not is_path and bool(re.fullmatch(r"[\w.-]+(/[\w.-]+)?(@[\w./-]+)?", name))
+
+
+def hub_name(backbone: str) -> str | None:
+    """The last part of a hub id, or a shipped name, in lower case; None for a local folder.
+
+    hub_name("FacebookAI/roberta-base@main")    # "roberta-base"
+    """
+    if Path(backbone).expanduser().is_dir() or not is_hub_id(backbone):
+        return None
+    return backbone.partition("@")[0].split("/")[-1].lower()
 
 
 def _probe(endpoint: str) -> str | None:

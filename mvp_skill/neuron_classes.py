@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from mvp_skill.best_neurons import best_neuron
-from mvp_skill.neuron_preflight import ABOUT_NEURONS, check_classes
+from mvp_skill.neuron_preflight import check_classes, classes_of
 from mvp_skill.neuron_studies import NeuronStudy
+from mvp_skill.prompt_scales import SETTINGS
 from mvp_skill.prompt_studies import PromptStudy
 from mvp_skill.skill_neurons import skill_neurons_of_subtasks
 from mvp_skill.subtasks import POLAR, Subtask, one_against_rest
@@ -27,8 +28,8 @@ from mvp_skill.tasks import task_named
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-AT_SCALE = {"mini": "mini_news"}
-"""The task of several classes that a scale has, if any."""
+OF_SOFT_PROMPTS = ("SCALE", "OUT", "DATA_DIR", "PROMPTS", "ROBERTA", "T5", *SETTINGS)
+"""Parameters that the soft prompts of such a task share with those of the other tasks."""
 EPOCHS = 2
 """Of tuning its soft prompt: enough for topics, and no more time than an example is worth."""
 
@@ -39,20 +40,21 @@ def task_of_classes(study: PromptStudy, given: str | None = None) -> str | None:
     given    its name, or None for what the scale has (none with released prompts)
     raises   BadInput for an unknown task, or one of two classes
     """
-    if given is None:
-        return None if study.is_released else AT_SCALE.get(study.scale.name)
-    check_classes(given)
-    return given
+    task = classes_of(study.parameters | {"CLASSES": given})
+    if task is not None:
+        check_classes(task)
+    return task
 
 
 def study_of_classes(study: PromptStudy, task: str) -> NeuronStudy:
-    """The neurons of such a task; as the study, but its soft prompts are tuned for fewer EPOCHS.
+    """The neurons of such a task, behind its soft prompt of the study's first kind and seed.
 
-    An EPOCHS that was given for the study stays. The same files, the same seeds.
+    It is tuned for fewer EPOCHS; one that was given for the study stays. The same files. What
+    neurons of two classes are asked (TOP and the like) is none of its parameters.
     """
-    given = {name: v for name, v in study.parameters.items() if name not in ABOUT_NEURONS}
-    changed = {"TASKS": task, "EPOCHS": given.get("EPOCHS") or EPOCHS}
-    return NeuronStudy(PromptStudy({**given, **changed}))
+    given = {name: study.parameters.get(name) for name in OF_SOFT_PROMPTS}
+    given |= {"TASKS": task, "KINDS": study.kinds[0], "SEEDS": study.scale.seeds[0]}
+    return NeuronStudy(PromptStudy(given | {"EPOCHS": given["EPOCHS"] or EPOCHS}))
 
 
 def subtasks_of(task: str) -> tuple[Subtask, ...]:

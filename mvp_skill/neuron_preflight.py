@@ -23,28 +23,35 @@ READ_SETS = (
 """Notebooks that read the adversarial sets of their tasks."""
 ABOUT_NEURONS = ("TOP", "RATES", "KEPT")
 """A notebook with one of these compares neurons with two classes."""
+AT_SCALE = {"mini": "mini_news"}
+"""The task of several classes that a scale has, if any."""
 MOST_WITH_RANDOM = 50
 """Per cent of a layer: as many random neurons have to be left beside the skill neurons."""
 
 
 def shares_of(given: str | float, name: str) -> list[float]:
-    """Shares of neurons, with commas between, each above 0 and at most 1."""
-    shares = []
+    """Shares of neurons, with commas between; as many random ones have to be left beside each."""
+    shares, most = [], MOST_WITH_RANDOM / 100
     for text in str(given).split(","):
         try:
             shares.append(float(text))
         except ValueError:
             raise BadInput(f"{name} is shares such as 0.02, 0.1, not {text.strip()!r}.") from None
-        if not 0 < shares[-1] <= 1:
-            raise BadInput(f"{name} has {text.strip()}, but a share is above 0 and at most 1.")
+        if not 0 < shares[-1] <= most:
+            raise BadInput(
+                f"{name} has {text.strip()}; give shares above 0 and at most {most}, as random "
+                "neurons are drawn beside the skill neurons."
+            )
     return shares
 
 
 def check_knobs(parameters: Mapping[str, Any]) -> None:
     """BadInput for a knob of notebooks 24 to 29 with a value that cannot be meant."""
-    for name in ("KEPT", "SUPPRESSED", "TOP"):
+    for name in ("KEPT", "SUPPRESSED"):
         if parameters.get(name) is not None:
             shares_of(parameters[name], name)
+    if parameters.get("TOP") is not None:
+        check_number("TOP", parameters["TOP"], "above 0 and below 1", 0, 1)
     for name, most in (("RATES", MOST_WITH_RANDOM), ("CURVE", 100)):
         if parameters.get(name) is not None:
             _check_per_cent(parameters[name], name, most)
@@ -55,6 +62,25 @@ def check_knobs(parameters: Mapping[str, Any]) -> None:
         check_number("OTHER_RATE", parameters["OTHER_RATE"], "above 0", 0, math.inf)
     if parameters.get("CLASSES") is not None:
         check_classes(parameters["CLASSES"])
+
+
+def check_highest(name: str, highest: float, most: int) -> None:
+    """BadInput for a highest rate below 0 or above `most` per cent."""
+    if not 0 <= highest <= most:
+        why = ", as random neurons are drawn beside the skill neurons" if most < 100 else ""
+        raise BadInput(f"{name} goes up to {highest} per cent; give {most} at most{why}.")
+
+
+def classes_of(parameters: Mapping[str, Any]) -> str | None:
+    """The task of several classes that a notebook with CLASSES looks at; None if at none.
+
+    CLASSES, or if that is None the scale's own (none with released prompts).
+    """
+    if parameters.get("CLASSES") is not None:
+        return parameters["CLASSES"]
+    if "CLASSES" not in parameters or parameters.get("PROMPTS") is not None:
+        return None
+    return AT_SCALE.get(parameters.get("SCALE") or "mini")
 
 
 def check_classes(task: str) -> None:
@@ -90,9 +116,7 @@ def _check_per_cent(given: Any, name: str, most: int) -> None:
         raise BadInput(
             f"{name} has no rate above 0; give per cent of each layer, such as 1, 5, 15."
         )
-    if max(rates) > most:
-        why = ", as random neurons are drawn beside the skill neurons" if most < 100 else ""
-        raise BadInput(f"{name} goes up to {max(rates)} per cent; give {most} at most{why}.")
+    check_highest(name, max(rates), most)
 
 
 @cache

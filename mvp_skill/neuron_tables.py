@@ -106,7 +106,7 @@ def existence_rows(
     import pandas
 
     fields = ("balanced", "null_balanced") if balanced else ("predictivity", "null")
-    rows = []
+    rows, flagged = [], neurons.prompts.flagged()
     for (kind, task), chosen in ranked.items():
         tested = measured[kind, task]
         given = mean_of(chosen, fields[0]), *(mean_of(tested, field) for field in fields)
@@ -114,7 +114,7 @@ def existence_rows(
         majority = tested[0].majority_rate
         top = top_mean(*given, fraction)
         row = {"kind": kind, "task": task, "n": n, "majority_rate": majority, "acc": acc}
-        counts = (kind, task) not in neurons.prompts.flagged()
+        counts = (kind, task) not in flagged
         row |= {"learnt": counts and has_learnt(acc, n, majority), "n_neurons": given[0].numel()}
         row |= {"n_constant": sum(int(s.constant.sum()) for s in tested) / len(tested)}
         row |= {"top_mean": top.mean, "top_null_max": top.null_max}

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mvp_skill.errors import BadInput
+from mvp_skill.hub import hub_name
 from mvp_skill.released_prompts import asked_as, read_released, released_folders
-from mvp_skill.soft_prompts import PromptFacts, SoftPrompt, load_soft_prompts
+from mvp_skill.soft_prompts import SUFFIX, PromptFacts, SoftPrompt, load_soft_prompts
 
 Key = tuple[str, int, str, int | str]
 """Kind, d_model, task, and the seed or, where nobody says it, who tuned the prompt."""
@@ -59,21 +60,23 @@ class PromptFolder(NamedTuple):
 def read_prompts(folder: str | Path) -> PromptFolder:
     """The safetensors files right in a folder, or if there are none the released ones below it.
 
-    raises   BadInput if there are neither, a safetensors file is damaged, or no released one is
-             fit for use
+    raises   BadInput if there are neither, a safetensors file is damaged, no released one is fit
+             for use, or two are of one kind, width, task and seed
     """
     path = Path(folder).expanduser()
-    found, refused = load_soft_prompts(path), []
+    names = (file.name for file in sorted(path.glob(f"*{SUFFIX}")))
+    found, refused = dict(zip(names, load_soft_prompts(path), strict=True)), []
     if not found:
         for released in released_folders(path):
+            name = released.relative_to(path).as_posix()
             try:
-                found.append(read_released(released))
+                found[name] = read_released(released)
             except BadInput as reason:
-                why = f"{released.relative_to(path).as_posix()} in PROMPTS is not used: {reason}"
+                why = f"{name} in PROMPTS is not used: {reason}"
                 refused.append(Refused(_asked_as(released), why))
         if not found:
             raise BadInput(refused[0].why)
-    return PromptFolder(str(folder), {_key(prompt): prompt for prompt in found}, refused)
+    return PromptFolder(str(folder), _by_key(found), refused)
 
 
 def say_refused(folder: PromptFolder) -> None:
@@ -98,6 +101,43 @@ def check_label_ids(prompt: SoftPrompt, ids: tuple[int, ...], backbone: str) -> 
             f"{facts.label_ids}, but with {backbone} {facts.task} is read at {tuple(ids)}; give "
             f"the backbone that it was tuned for, {facts.backbone}."
         )
+
+
+def check_backbone(prompt: SoftPrompt, backbone: str) -> None:
+    """BadInput if a prompt was tuned for a backbone of another name.
+
+    A local folder's name says nothing: with one, on either side, only the label tokens tell.
+    """
+    facts = prompt.facts
+    names = hub_name(facts.backbone), hub_name(backbone)
+    if None not in names and names[0] != names[1]:
+        raise BadInput(
+            f"The soft prompt {facts.name} for {facts.kind} was tuned for {facts.backbone}, not "
+            f"for {backbone}; give the backbone that it was tuned for as {facts.kind.upper()}."
+        )
+
+
+def check_n_prompt(prompt: SoftPrompt, n_prompt: int) -> None:
+    """BadInput if a prompt has not as many positions as a study's models."""
+    facts, n = prompt.facts, len(prompt.table)
+    if n != n_prompt:
+        raise BadInput(
+            f"The soft prompt {facts.name} for {facts.kind} has {n} positions, but N_PROMPT is "
+            f"{n_prompt}; give -p N_PROMPT {n}."
+        )
+
+
+def _by_key(found: dict[str, SoftPrompt]) -> dict[Key, SoftPrompt]:
+    names: dict[Key, str] = {}
+    for name, prompt in found.items():
+        key = _key(prompt)
+        if key in names:
+            raise BadInput(
+                f"{names[key]} and {name} in PROMPTS are both the soft prompt of width {key[1]} "
+                f"for {key[0]}, {key[2]} and seed {key[3]}; leave one of them there."
+            )
+        names[key] = name
+    return {key: found[name] for key, name in names.items()}
 
 
 def _key(prompt: SoftPrompt) -> Key:

@@ -7,15 +7,17 @@ from typing import Any
 from mvp_skill.checks import check_choice
 from mvp_skill.conditions import names_of, numbers_of
 from mvp_skill.errors import BadInput
-from mvp_skill.neuron_preflight import check_knobs, check_two_classes
+from mvp_skill.neuron_preflight import check_knobs, check_two_classes, classes_of
 from mvp_skill.prompt_folders import (
     PromptFolder,
+    check_backbone,
     check_label_ids,
+    check_n_prompt,
     label_words_of,
     read_prompts,
     say_refused,
 )
-from mvp_skill.prompt_scales import COUNTS, KINDS, prompt_settings
+from mvp_skill.prompt_scales import KINDS, SETTINGS, prompt_settings
 
 SOURCES = ("su", "ackermann")
 """What a released prompt without a seed is called by: who tuned it."""
@@ -46,29 +48,28 @@ def check_prompt_study(parameters: Mapping[str, Any]) -> None:
 
     raises   BadInput for an unknown scale, kind or task, an adversarial set to tune on, a count or
              rate out of range, data, a backbone or soft prompts that are not there, a soft
-             prompt that is not fit for use or for other label words, a seed that only released
-             prompts have, and label words that are no single tokens
+             prompt that is not fit for use or for another backbone, N_PROMPT or other label words,
+             a seed that only released prompts have, and label words that are no single tokens
     """
-    names = (*COUNTS, "learning_rate", "autocast", "init")
-    given = {name: value for name, value in parameters.items() if name.lower() in names}
+    given = {name: parameters.get(name) for name in SETTINGS}
     scale = prompt_settings(parameters.get("SCALE") or "mini", **given)
     check_knobs(parameters)
     seeds = seeds_of(parameters.get("SEEDS")) or scale.seeds
-    prompts = parameters.get("PROMPTS")
-    if prompts is not None:
-        folder = read_prompts(prompts)
+    folder = None
+    if parameters.get("PROMPTS") is not None:
+        folder = read_prompts(parameters["PROMPTS"])
     elif named := [seed for seed in seeds if isinstance(seed, str)]:
         raise BadInput(f"SEEDS has {named[0]!r}, which only released prompts have; give PROMPTS.")
+    kinds = kinds_of(parameters.get("KINDS"))
+    backbones = {kind: str(parameters.get(kind.upper()) or scale.backbones[kind]) for kind in kinds}
     for task in names_of(parameters.get("TASKS")) or scale.tasks:
         _check_task(task, parameters.get("DATA_DIR"))
         check_two_classes(task, parameters)
-        for kind in kinds_of(parameters.get("KINDS")):
-            backbone = str(parameters.get(kind.upper()) or scale.backbones[kind])
-            if prompts is None:
-                _check_label_words(task, backbone, kind, "default")
-            else:
-                _check_prompts(folder, kind, backbone, task, seeds)
-    if prompts is not None:
+        _check_models(folder, backbones, task, seeds, scale.n_prompt)
+    if (task := classes_of(parameters)) is not None:  # read with the first kind and seed alone
+        _check_task(task, parameters.get("DATA_DIR"))
+        _check_models(folder, {kinds[0]: backbones[kinds[0]]}, task, seeds[:1], scale.n_prompt)
+    if folder is not None:
         say_refused(folder)
 
 
@@ -87,6 +88,7 @@ def _check_task(task: str, data_dir: str | None) -> None:
         load_task(task, data_dir=data_dir, **{f"n_{split}": 1 for split in found.splits})
 
 
+@cache
 def width_of(backbone: str) -> int:
     """d_model of a backbone, from its configuration alone."""
     from transformers import AutoConfig
@@ -96,11 +98,32 @@ def width_of(backbone: str) -> int:
     return AutoConfig.from_pretrained(backbone_folder(backbone), local_files_only=True).hidden_size
 
 
+def _check_models(
+    folder: PromptFolder | None,
+    backbones: Mapping[str, str],
+    task: str,
+    seeds: Sequence[int | str],
+    n_prompt: int,
+) -> None:
+    for kind, backbone in backbones.items():
+        if folder is None:
+            _check_label_words(task, backbone, kind, "default")
+        else:
+            _check_prompts(folder, kind, backbone, task, seeds, n_prompt)
+
+
 def _check_prompts(
-    folder: PromptFolder, kind: str, backbone: str, task: str, seeds: Sequence[int | str]
+    folder: PromptFolder,
+    kind: str,
+    backbone: str,
+    task: str,
+    seeds: Sequence[int | str],
+    n_prompt: int,
 ) -> None:
     for seed in seeds:
         prompt = folder.find(kind, width_of(backbone), task, seed)
+        check_backbone(prompt, backbone)
+        check_n_prompt(prompt, n_prompt)
         ids = _check_label_words(task, backbone, kind, label_words_of(prompt))
         check_label_ids(prompt, ids, backbone)
 

@@ -15,6 +15,8 @@ COUNTS = (
     *("eval_every_examples", "patience", "n_threshold", "n_draws", "n_permutations", "n_measured"),
     "n_transfer",
 )
+SETTINGS = tuple(name.upper() for name in (*COUNTS, "init", "learning_rate", "autocast"))
+"""Parameters of a notebook that replace a setting of its scale."""
 
 
 @dataclass(frozen=True)
@@ -170,8 +172,6 @@ def prompt_settings(scale: str, **overrides: Any) -> PromptScale:
             check_count(name.upper(), value, 0 if name == "n_permutations" else 1)
     if "init" in changes:
         check_choice("init", changes["init"], INITS)
-    if changes.get("dropout", 0) != 0:
-        check_number("DROPOUT", changes["dropout"], "at least 0 and below 1", 0, 1)
     if "autocast" in changes:
         check_choice("autocast", changes["autocast"], AUTOCAST)
     if isinstance(rate := changes.get("learning_rate"), int | float):

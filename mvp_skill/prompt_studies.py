@@ -23,7 +23,7 @@ from mvp_skill.evaluation import Split, encoded, is_right
 from mvp_skill.kind_legends import KIND_NAMES
 from mvp_skill.prompt_folders import PromptFolder, check_label_ids, label_words_of, read_prompts
 from mvp_skill.prompt_preflight import check_prompt_study, kinds_of, seeds_of, width_of
-from mvp_skill.prompt_scales import KINDS, PromptScale, prompt_settings
+from mvp_skill.prompt_scales import KINDS, SETTINGS, PromptScale, prompt_settings
 from mvp_skill.prompt_tuning import build_prompted, soft_prompt_of, use_soft_prompt
 from mvp_skill.prompted import Prompted
 from mvp_skill.soft_prompts import SoftPrompt
@@ -36,9 +36,6 @@ from mvp_skill.training_state import TrainLog
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
-SETTINGS = ("N_TRAIN", "N_VALIDATION", "N_TEST", "N_PROMPT", "MAX_TEXT")
-SETTINGS += ("INIT", "LEARNING_RATE", "BATCH_SIZE", "EPOCHS", "EVAL_EVERY_EXAMPLES", "PATIENCE")
-SETTINGS += ("N_THRESHOLD", "N_DRAWS", "N_PERMUTATIONS", "N_MEASURED", "N_TRANSFER", "AUTOCAST")
 NO_DECAY = 0.0
 
 

@@ -27,6 +27,7 @@ from mvp_skill.checks import check_choice, check_count
 from mvp_skill.conditions import numbers_of
 from mvp_skill.errors import BadInput
 from mvp_skill.evaluation import Split, is_right
+from mvp_skill.neuron_preflight import MOST_WITH_RANDOM, check_highest
 from mvp_skill.neuron_studies import NeuronStudy, split_digest
 from mvp_skill.right_tables import as_text, stored_rows
 from mvp_skill.seeding import derived_seed
@@ -131,11 +132,8 @@ class SuppressionStudy:
         seed: int = 0,
     ):
         check_count("N_DRAWS", n_draws, 0)
-        if n_draws and not 0 <= max(rates) <= 50:
-            raise BadInput(
-                f"RATES goes up to {max(rates)} per cent, but as many random neurons are drawn "
-                "beside the skill neurons; give 50 at most."
-            )
+        if n_draws:
+            check_highest("RATES", max(rates), MOST_WITH_RANDOM)
         if n_measured is not None:
             check_count("N_MEASURED", n_measured, 1)
         self.neurons, self.rates, self.n_draws = neurons, tuple(rates), n_draws

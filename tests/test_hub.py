@@ -18,7 +18,7 @@ from huggingface_hub import constants
 
 from mvp_skill import hub
 from mvp_skill.errors import BadInput
-from mvp_skill.hub import HubSource, hub_rows, hub_unreachable
+from mvp_skill.hub import HubSource, hub_name, hub_rows, hub_unreachable
 from mvp_skill.splits import drawn
 
 SOURCE = HubSource(
@@ -29,6 +29,28 @@ SOURCE = HubSource(
     "answer",
     {"train": (2, 1), "held_out": (1, 1)},
 )
+
+
+@pytest.mark.parametrize(
+    ("backbone", "name"),
+    [
+        ("FacebookAI/RoBERTa-base", "roberta-base"),
+        ("roberta-base@refs/pr", "roberta-base"),
+        ("mini-t5", "mini-t5"),
+        ("~/models/roberta-base", None),
+        ("../roberta-base", None),
+        ("models/copies/roberta-base", None),
+    ],
+)
+def test_the_name_of_a_backbone_of_the_hub(backbone, name):
+    assert hub_name(backbone) == name
+
+
+def test_a_folder_has_no_name_of_the_hub(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert hub_name("models/roberta-base") == "roberta-base"
+    (tmp_path / "models" / "roberta-base").mkdir(parents=True)
+    assert hub_name("models/roberta-base") is None
 
 
 @pytest.fixture

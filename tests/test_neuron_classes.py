@@ -1,7 +1,10 @@
 """Neurons of a task of three classes, with a small study of the shipped model."""
 
+from itertools import product
+
 import pytest
 import torch
+from prompt_cases import soft_prompt
 from prompt_study_cases import tiny_study
 
 from mvp_skill.errors import BadInput
@@ -17,6 +20,7 @@ from mvp_skill.neuron_classes import (
 from mvp_skill.neuron_studies import NeuronStudy
 from mvp_skill.prompt_studies import PromptStudy
 from mvp_skill.skill_neurons import n_selected
+from mvp_skill.soft_prompts import save_soft_prompt
 from mvp_skill.subtasks import POLAR, one_against_rest
 
 KEY = ("roberta", "mini_nli", 0)
@@ -72,13 +76,42 @@ def test_the_task_is_that_of_the_scale_or_one_of_three_classes(neurons):
     assert in_words(POLAR[1], ("a", "b", "c")) == "a or c against b"
 
 
+def test_of_given_prompts_it_takes_the_first_kind_and_seed(tiny_backbone, tiny_t5, tmp_path):
+    widths = {"roberta": 32, "t5": 24}
+    for kind, seed in product(widths, (33, 34)):
+        given_prompt(tmp_path / "in", "mini_restaurants", seed, kind, (5, widths[kind]))
+    tiny_study(tmp_path, tiny_backbone, tiny_t5, **known(tmp_path), CLASSES=None)
+    with pytest.raises(BadInput, match="no soft prompt of width 32 for roberta, mini_news and se"):
+        tiny_study(tmp_path, tiny_backbone, tiny_t5, **known(tmp_path), CLASSES="mini_news")
+    prompt = given_prompt(tmp_path / "in", "mini_news", 33, "roberta", (5, 32))
+    study = tiny_study(tmp_path, tiny_backbone, tiny_t5, **known(tmp_path), CLASSES="mini_news")
+    narrow = study_of_classes(study, "mini_news").prompts
+    assert narrow.kinds == ("roberta",) and narrow.scale.seeds == (33,)
+    assert narrow.prompted("roberta", "mini_news", 33).soft_prompt.equal(prompt.table)
+
+
+def known(folder):
+    """A study of prompts in a folder, with the knobs of notebook 24."""
+    tasks = {"TASKS": "mini_restaurants", "SEEDS": "33, 34", "TOP": 0.01}
+    return tasks | {"PROMPTS": str(folder / "in")}
+
+
+def given_prompt(folder, *given):
+    prompt = soft_prompt(*given)
+    save_soft_prompt(folder / f"{prompt.facts.kind}-{prompt.facts.name}.safetensors", prompt)
+    return prompt
+
+
 def test_the_study_of_the_task_is_the_same_but_for_its_epochs(neurons):
     usual = neurons.prompts
     given, unsaid = (
-        study_of_classes(PromptStudy(usual.parameters | {"EPOCHS": n}), "mini_news").prompts
+        study_of_classes(
+            PromptStudy(usual.parameters | {"EPOCHS": n, "TOP": 0.1}), "mini_news"
+        ).prompts
         for n in (3, None)
     )
     assert given.scale.epochs == 3 and unsaid.scale.epochs == EPOCHS
+    assert "TOP" not in unsaid.parameters  # of two classes only
     for study in (given, unsaid):
         assert study.scale.tasks == ("mini_news",) and study.folder == usual.folder
         assert study.scale.seeds == usual.scale.seeds

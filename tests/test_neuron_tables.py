@@ -52,6 +52,13 @@ def test_b6_rows_are_of_the_half_that_neurons_were_not_chosen_on(study):
     assert films["acc"] == pytest.approx(sum(accs) / 2) and accs[0] != accs[1]
 
 
+def test_the_prompts_are_asked_once_who_may_have_seen_the_examples(study, monkeypatch):
+    neurons, ranked, measured = study
+    asked = []
+    monkeypatch.setattr(neurons.prompts, "flagged", lambda: asked.append(1) or {})
+    assert len(existence_rows(neurons, ranked, measured, fraction=0.1)) == 2 and len(asked) == 1
+
+
 def test_b8_balanced_rows_do_not_reward_the_commoner_class(study):
     neurons, ranked, measured = study
     plain = existence_rows(neurons, ranked, measured, fraction=0.1)

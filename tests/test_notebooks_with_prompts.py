@@ -19,10 +19,19 @@ from mvp_skill.soft_prompts import SoftPrompt, save_soft_prompt
 from run_all import NOTEBOOKS
 
 SIZES = {"N_TRAIN": 24, "N_VALIDATION": 12, "N_TEST": 30, "N_PROMPT": 4, "KINDS": "roberta"}
+TASKS = ("mini_films", "mini_restaurants", "mini_duplicates")
 GIVEN = SIZES | {"TASKS": "mini_films, mini_restaurants", "SEEDS": "33"}
 MORE = {
     "20_prompt_tuning": {},
+    "22_prompt_transfer": {"TASKS": ", ".join(TASKS), "N_TRANSFER": 8},
+    "23_adversarial_data": {},
     "24_skill_neurons": {"N_THRESHOLD": 24, "N_PERMUTATIONS": 3},
+    "25_suppression": {"RATES": "0, 15", "N_DRAWS": 1},
+}
+WHY = "RoBERTa on mini_films, it has seen the evaluation split"
+NOTES = {
+    "22_prompt_transfer": "RoBERTa, mini_films (in no claim)",
+    "23_adversarial_data": WHY.replace(",", " and its set,"),
 }
 
 
@@ -35,7 +44,7 @@ def results(tmp_path_factory) -> Path:
 def prompts(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("prompts")
     study = PromptStudy(SIZES | {"OUT": str(folder)})
-    for task in ("mini_films", "mini_restaurants"):
+    for task in TASKS:
         table, facts = soft_prompt_of(study.start("roberta", task)).__dict__.values()
         facts = replace(facts, seed=33, source="ackermann")
         if task == "mini_films":
@@ -52,14 +61,18 @@ def test_a_notebook_takes_the_prompts_that_it_is_given(name, prompts, results):
     outcome = execute(planned, [])
     assert outcome.status == DONE, f"{name}: {outcome.error}"
     assert not [*(results / "prompts").rglob("*.safetensors")], "nothing is tuned"
-    notes = [line for line in said(planned.finished).splitlines() if "in no claim" in line]
-    assert len(notes) == 1
-    assert notes[0].endswith("RoBERTa on mini_films, it has seen the evaluation split")
-    record = read_json(planned.finished / "run.json")
+    (note,) = [line for line in said(planned.finished).splitlines() if "in no claim" in line]
+    assert note.endswith(NOTES.get(name, WHY))
     if name == "20_prompt_tuning":
-        (claim,) = record["claims"]
+        (claim,) = read_json(planned.finished / "run.json")["claims"]
         assert "on every task of 1; the worst: mini_restaurants" in claim["criterion"]
-    else:
+    if name == "22_prompt_transfer":
+        rows = pandas.read_csv(planned.finished / "transfer.csv")
+        assert set(rows["source"]) == set(TASKS) and set(rows["seed"]) == {33}
+    if name == "23_adversarial_data":
+        table = pandas.read_csv(planned.finished / "table_adversarial.csv")
+        assert list(table["set"]) == ["mini_adv_films *"]
+    if name == "24_skill_neurons":
         rows = pandas.read_csv(planned.finished / "neurons.csv").set_index("task")
         assert not rows.loc["mini_films", "learnt"]
 

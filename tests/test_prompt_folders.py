@@ -33,8 +33,7 @@ def released(root, folder: str, held: object = None):
 
 
 def asked(root, **given) -> dict:
-    known = {"SCALE": "paper", "KINDS": "roberta", "SEEDS": "33", "PROMPTS": str(root)}
-    return known | {"ROBERTA": "mini-roberta"} | given
+    return {"SCALE": "paper", "KINDS": "roberta", "SEEDS": "33", "PROMPTS": str(root)} | given
 
 
 @pytest.fixture
@@ -54,6 +53,21 @@ def test_a_folder_may_hold_released_prompts_or_files_of_the_package(tmp_path):
         read_prompts(tmp_path / "own").find("roberta", 7, "sst2", 5)
     with pytest.raises(BadInput, match="no released soft prompts"):
         read_prompts(tmp_path / "unused")
+
+
+def test_two_files_of_one_prompt_are_refused(tmp_path):
+    ours, theirs = (soft_prompt(seed=4, source=source) for source in ("mvp_skill", "ackermann"))
+    save_soft_prompt(tmp_path / "own" / "a.safetensors", ours)
+    save_soft_prompt(tmp_path / "own" / "b.safetensors", theirs)
+    said = "^a.safetensors and b.safetensors in PROMPTS are both .* width 7 .* sst2 and seed 4;"
+    with pytest.raises(BadInput, match=said):
+        read_prompts(tmp_path / "own")
+    save_soft_prompt(tmp_path / "own" / "b.safetensors", soft_prompt(seed=5))
+    assert {key[3] for key in read_prompts(tmp_path / "own").prompts} == {4, 5}
+    for copy in ("old", "new"):
+        released(tmp_path / "in", f"{copy}/seed_33/SST2PromptRoberta")
+    with pytest.raises(BadInput, match="^new/seed_33/.* and old/seed_33/SST2PromptRoberta in PRO"):
+        read_prompts(tmp_path / "in")
 
 
 def test_a_second_folder_has_nothing_of_the_first(tmp_path):
@@ -115,6 +129,31 @@ def test_prompts_for_other_label_tokens_are_known_before(tmp_path, backbone_is_t
         check_parameters(asked(root, TASKS="qqp"))
     released(root, "seed_33/SST2PromptRoberta")
     check_parameters(asked(root, TASKS="sst2"))
+
+
+def test_prompts_for_another_backbone_of_the_width_are_known_before(tmp_path, backbone_is_there):
+    root = released(tmp_path / "in", "seed_33/SST2PromptRoberta")
+    for other in ("distilbert/distilroberta-base", "mini-roberta"):
+        said = f"sst2-s33 for roberta was tuned for FacebookAI/roberta-base, not for {other};"
+        with pytest.raises(BadInput, match=said):
+            check_parameters(asked(root, TASKS="sst2", ROBERTA=other))
+    for same in ("Roberta-Base", "roberta-base@main", str(tmp_path)):  # a folder may be a copy
+        check_parameters(asked(root, TASKS="sst2", ROBERTA=same))
+
+
+def test_prompts_of_another_size_are_known_before(tmp_path, backbone_is_there):
+    root = released(tmp_path, "seed_33/SST2PromptRoberta")
+    given = asked(root, SCALE="small", TASKS="sst2", ROBERTA="roberta-base")
+    said = "sst2-s33 for roberta has 100 positions, but N_PROMPT is 50; give -p N_PROMPT 100"
+    with pytest.raises(BadInput, match=said):
+        check_parameters(given)
+    check_parameters(given | {"N_PROMPT": 100})
+
+
+def test_the_width_of_a_backbone_is_read_once(tiny_backbone, monkeypatch):
+    assert prompt_preflight.width_of(str(tiny_backbone)) == 32
+    monkeypatch.setattr("mvp_skill.backbones.backbone_folder", lambda name: 1 / 0)
+    assert prompt_preflight.width_of(str(tiny_backbone)) == 32
 
 
 def test_of_many_refused_ones_the_first_are_named(tmp_path, capsys):

@@ -11,6 +11,7 @@ from mvp_skill import carry_over, neuron_tables
 from mvp_skill.errors import BadInput
 from mvp_skill.neuron_studies import NeuronStudy
 from mvp_skill.prompt_preflight import check_prompt_study, seeds_of
+from mvp_skill.prompt_scales import SETTINGS
 from mvp_skill.prompt_studies import PromptStudy
 from mvp_skill.soft_prompts import (
     PromptFacts,
@@ -104,7 +105,7 @@ def test_b19_label_words_are_those_that_a_prompt_was_tuned_for(
     theirs = released(tmp_path / "theirs", 32)
     ours = released(tmp_path / "ours", 32, source="mvp_skill")
     for folder in (theirs, ours):
-        given = {"PROMPTS": folder, "SEEDS": "33"}
+        given = {"PROMPTS": folder, "SEEDS": "33", "N_PROMPT": 7}
         tiny_study(tmp_path, tiny_backbone, **given).start("roberta", "mini_films")
     tiny_study(tmp_path, tiny_backbone).start("roberta", "mini_films")
     assert asked == ["released", "default", "default"]
@@ -214,6 +215,12 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_tuned(wrong, said, t
     with pytest.raises(BadInput, match=said) as no:
         PromptStudy(TINY | {"OUT": str(tmp_path / "out")} | wrong)
     assert "\n" not in str(no.value) and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting_of_a_study_is_checked(name):
+    with pytest.raises(BadInput, match=f"(?i){name}"):
+        check_prompt_study({name: -1})
 
 
 def test_what_can_be_meant_is_not():

@@ -276,7 +276,7 @@ def test_what_cannot_be_meant_is_refused(neurons):
         SuppressionStudy(neurons, RATES, n_draws=-1)
     with pytest.raises(BadInput, match="N_MEASURED"):
         SuppressionStudy(neurons, RATES, n_measured=0)
-    with pytest.raises(BadInput, match="RATES goes up to 60"):
+    with pytest.raises(BadInput, match="RATES goes up to 60 per cent; give 50 at most, as"):
         SuppressionStudy(neurons, (0, 60))
     with pytest.raises(BadInput, match="ranking"):
         SuppressionStudy(neurons).rows([Curve("t5", "mini_films", 0, ranking="best")])
