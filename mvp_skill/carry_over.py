@@ -8,7 +8,8 @@
 Neurons are ranked on the clean ranking half. That ranking is set beside three others: by
 adversarial data; by the same with permuted labels, which is what chance gives; and by samples of
 the *other* clean half that are as small as the adversarial set, which is the most that can be
-expected from so few examples. The second paper has the first alone.
+expected from so few examples. The second paper has the first alone. Adversarial texts that were
+made from the ranking half are left out, where a set says what it was made from.
 """
 
 from collections import Counter
@@ -26,7 +27,7 @@ from mvp_skill.neuron_statistics import precision_curve, rank_correlations_of_la
 from mvp_skill.neuron_studies import OWN, NeuronStudy
 from mvp_skill.prompt_studies import PromptStudy
 from mvp_skill.skill_neurons import skill_neurons
-from mvp_skill.task_types import adversarial_task
+from mvp_skill.task_types import adversarial_task, sets_of
 
 Statistic = Callable[[Tensor, Tensor], Tensor]
 """Of a clean ranking and another one, each [layer, neuron]: a number, or several."""
@@ -105,13 +106,7 @@ def tasks_with_adversarial(study: PromptStudy) -> dict[str, str]:
 
     raises   BadInput if none has, or the test split is too small for samples like the set
     """
-    found = {task: adversarial_task(task) for task in study.scale.tasks}
-    found = {task: name for task, name in found.items() if name}
-    if not found:
-        raise BadInput(
-            f"None of the tasks {', '.join(study.scale.tasks)} has an adversarial set; give at "
-            "least one that has in TASKS, such as mini_films or sst2."
-        )
+    found = sets_of(study.scale.tasks)
     for task, name in found.items():
         _check_room(study, task, name)
     return found
@@ -128,10 +123,10 @@ def carried_over(neurons: NeuronStudy, kind: str, task: str, n_control: int = 20
     seeds, columns = neurons.scale.seeds, []
     for seed in seeds:
         clean = neurons.scores(kind, task, seed, part="ranking")
-        there = neurons.scores(kind, task, seed, on=name, part="all")
-        own = neurons.scores(kind, task, seed, on=name, part="all", source=OWN)
+        there = neurons.scores(kind, task, seed, on=name, part="apart")
+        own = neurons.scores(kind, task, seed, on=name, part="apart", source=OWN)
         model = neurons.prompts.prompted(kind, task, seed)
-        measuring, like = neurons.part(model, task), neurons.part(model, name, "all")
+        measuring, like = neurons.part(model, task), neurons.part(model, name, "apart")
         thresholds = neurons.thresholds(kind, task, seed)
         control = sample_predictivities(model, measuring, like, thresholds, n_control)
         columns.append(
@@ -149,7 +144,7 @@ def accuracies(neurons: NeuronStudy, kind: str, task: str) -> dict[str, float | 
     prompts, row = neurons.prompts, {"kind": kind, "task": task}
     for name, data, part in (
         ("clean", task, "measuring"),
-        ("adversarial", adversarial_task(task), "all"),
+        ("adversarial", adversarial_task(task), "apart"),
     ):
         right = []
         for seed in neurons.scale.seeds:

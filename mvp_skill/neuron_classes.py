@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from mvp_skill.best_neurons import best_neuron
-from mvp_skill.errors import BadInput
-from mvp_skill.neuron_preflight import ABOUT_NEURONS
+from mvp_skill.neuron_preflight import ABOUT_NEURONS, check_classes
 from mvp_skill.neuron_studies import NeuronStudy
 from mvp_skill.prompt_studies import PromptStudy
 from mvp_skill.skill_neurons import skill_neurons_of_subtasks
@@ -42,8 +41,7 @@ def task_of_classes(study: PromptStudy, given: str | None = None) -> str | None:
     """
     if given is None:
         return None if study.is_released else AT_SCALE.get(study.scale.name)
-    if len(task_named(given).label_names) < 3:
-        raise BadInput(f"{given} has two classes; give a task of three or more, such as mini_nli.")
+    check_classes(given)
     return given
 
 

@@ -53,6 +53,16 @@ def check_knobs(parameters: Mapping[str, Any]) -> None:
             check_count(name, parameters[name], 1)
     if parameters.get("OTHER_RATE") is not None:
         check_number("OTHER_RATE", parameters["OTHER_RATE"], "above 0", 0, math.inf)
+    if parameters.get("CLASSES") is not None:
+        check_classes(parameters["CLASSES"])
+
+
+def check_classes(task: str) -> None:
+    """BadInput for an unknown task, or one with no more classes than a neuron tells apart."""
+    from mvp_skill.tasks import task_named
+
+    if len(task_named(task).label_names) < 3:
+        raise BadInput(f"{task} has two classes; give a task of three or more, such as mini_nli.")
 
 
 def check_two_classes(task: str, parameters: Mapping[str, Any]) -> None:

@@ -31,8 +31,11 @@ def sample_predictivities(
 
         thresholds   baseline activations, at the positions where neurons are read
         returns      [draw, layer, neuron], at the best position of that sample, fp32 in [0.5, 1]
-        raises       BadInput if a class has too few examples, or there are not two classes
+        raises       BadInput if a class has too few examples, there are not two classes, or
+                     neurons are read at positions whose number differs from text to text
     """
+    if thresholds.positions == "all":
+        raise BadInput("Samples are read at the prompt's positions, or at those of a pooled text.")
     samples = sampled_numbers(split, like, n_draws, seed)  # bool [draw, batch]
     if set(split.labels.tolist()) != {0, 1}:
         raise BadInput("A neuron tells two classes apart; samples are of classes 0 and 1.")

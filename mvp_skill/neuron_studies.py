@@ -6,14 +6,17 @@
     pred = neurons.predictivity("roberta", "mini_films", on="mini_adv_films", part="all")
 
 The test split of a task is cut in halves: neurons are ranked on one and suppressed on the other.
-(The released code does both on the same examples, on which epochs were chosen, too.) Scores lie in
-`OUT/neurons`, whatever notebook asked for them first.
+(The released code does both on the same examples, on which epochs were chosen, too.) Where an
+adversarial set says what its texts were made from, they are cut as their originals are. Scores lie
+in `OUT/neurons`, whatever notebook asked for them first.
 """
 
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
+import torch
 from filelock import FileLock
 from torch import Tensor, nn
 
@@ -30,15 +33,31 @@ from mvp_skill.neuron_scores import (
     save_scores,
 )
 from mvp_skill.neurons import aggregate_scores
+from mvp_skill.originals import originals
 from mvp_skill.prompt_studies import PromptStudy
 from mvp_skill.prompted import Prompted
-from mvp_skill.subsamples import halves
+from mvp_skill.subsamples import halves, part_of
 from mvp_skill.subtasks import Subtask, counts_of
+from mvp_skill.task_types import clean_task
 
-PARTS = ("ranking", "measuring", "all")
-"""Of a test split: the half that neurons are ranked on, the half to test them on, both."""
+PARTS = ("ranking", "measuring", "all", "apart")
+"""Of a test split: the half that neurons are ranked on, the half to test them on, both, and what
+has nothing to do with the clean half that neurons are ranked on."""
 STACKS = ("encoder", "decoder")
 OWN = "own"
+
+
+class _Asked(NamedTuple):
+    """What scores are of: all but the records of the split."""
+
+    kind: str
+    task: str
+    seed: int | str
+    data: str
+    source: str
+    positions: str
+    stack: str
+    subtask: Subtask | None
 
 
 class NeuronStudy:
@@ -54,15 +73,44 @@ class NeuronStudy:
     def part(self, prompted: Prompted, data: str, part: str = "measuring") -> Split:
         """A part of the test split of a task or adversarial set, as a model reads it.
 
-        raises   BadInput for a part that is not one of PARTS
+        An adversarial text is in the half that its original is in; if the set does not say what it
+        was made from, halves are random, and "apart" is all of it.
+
+        raises   BadInput for a part that is not one of PARTS, or a set without texts apart
         """
         check_choice("part", part, PARTS)
         key = prompted.config.model_type, data, part
         whole = self.prompts.split(prompted, data)  # encoded once; refuses another task's model
         if key not in self._parts:
-            named = zip(PARTS, (*halves(whole, seed=0), whole), strict=True)
+            named = zip(PARTS, self._cut(prompted, data, whole), strict=True)
             self._parts |= {(*key[:2], name): found for name, found in named}
         return self._parts[key]
+
+    def from_ranking(self, prompted: Prompted, data: str) -> Tensor:
+        """Which texts of an adversarial set were made from texts that rank neurons, bool [batch].
+
+        None of them where the set does not say what it was made from.
+
+        raises   BadInput if all were
+        """
+        texts = originals(data, self.prompts.data(data)["test"]["texts"][:])
+        if texts is None:
+            return torch.zeros(len(self.prompts.split(prompted, data).labels), dtype=torch.bool)
+        ranking = self.part(prompted, clean_task(data), "ranking").records
+        ranked = {record.ids.tobytes() for record in ranking}
+        found = [record.ids.tobytes() in ranked for record in prompted.encode(texts)]
+        if all(found):
+            raise BadInput(f"All of {data} was made from texts that rank neurons; raise N_TEST.")
+        return torch.tensor(found)
+
+    def _cut(self, prompted: Prompted, data: str, whole: Split) -> tuple[Split, ...]:
+        """The PARTS of a split."""
+        is_clean = clean_task(data) == data
+        if not is_clean and (ranked := self.from_ranking(prompted, data)).any():
+            ranking, measuring = part_of(whole, ranked), part_of(whole, ~ranked)
+            return ranking, measuring, whole, measuring
+        ranking, measuring = halves(whole, seed=0)
+        return ranking, measuring, whole, measuring if is_clean else whole
 
     def right(self, prompted: Prompted, data: str, part: str = "measuring") -> Tensor:
         """Whether a model has each example of a part right, bool [batch]."""
@@ -110,10 +158,16 @@ class NeuronStudy:
         """
         if stack == "decoder" and positions != "prompt":
             raise BadInput(f"The decoder reads no text, so it has no positions {positions!r}.")
-        model = self.prompts.prompted(kind, task, seed)
-        split = self.part(model, on or task, part)
-        name = f"{on or task}-{part}"
-        return self._scored(kind, task, seed, split, name, source, positions, stack, subtask)
+        split = self.part(self.prompts.prompted(kind, task, seed), on or task, part)
+        data = f"{on or task}-{part}"
+        asked = _Asked(kind, task, seed, data, source, positions, stack, subtask)
+        path = self._path(asked, split)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):  # another notebook may want the same
+            if not path.exists():
+                record = {"kind": kind, "task": task, "seed": seed, "data": data, "stack": stack}
+                save_scores(path, self._made(asked, split), record)
+        return load_scores(path)[0]
 
     def predictivity(self, kind: str, task: str, *, balanced: bool = False, **which) -> Tensor:
         """Pred(l, f): at the best prompt position of each seed, mean over seeds, [layer, neuron].
@@ -132,43 +186,23 @@ class NeuronStudy:
     def _all(self, kind: str, task: str, which: dict) -> Iterable[NeuronScores]:
         return (self.scores(kind, task, seed, **which) for seed in self.scale.seeds)
 
-    def _scored(
-        self,
-        kind: str,
-        task: str,
-        seed: int | str,
-        split: Split,
-        name: str,
-        source: str,
-        positions: str,
-        stack: str,
-        subtask: Subtask | None,
-    ) -> NeuronScores:
-        made_of = (
-            self.prompts.key(kind, task, seed),
-            source,
-            positions,
-            stack,
-            split_digest(split),
-        )
-        made_of += (self.scale.n_threshold, self.scale.n_permutations, subtask, FORMAT)
-        digest = hashlib.sha256(repr(made_of).encode()).hexdigest()[:8]
-        path = self.folder / f"{kind}-{task}-s{seed}-{name}-{digest}.safetensors"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):  # another notebook may want the same
-            if path.exists():
-                return load_scores(path)[0]
-            model = _stack_of(self.prompts.prompted(kind, task, seed), stack)
-            if source == OWN:
-                least = baseline_activation(model, split.records, positions=positions, source=OWN)
-            else:
-                least = self.thresholds(kind, task, seed, positions, stack)
-            n_permutations = self.scale.n_permutations
-            counts = count_firings(model, split, least, n_permutations=n_permutations)
-            counts = counts if subtask is None else counts_of(counts, subtask)
-            record = {"kind": kind, "task": task, "seed": seed, "data": name, "stack": stack}
-            save_scores(path, neuron_scores(counts), record)
-        return load_scores(path)[0]
+    def _path(self, asked: _Asked, split: Split) -> Path:
+        """A name of all that the scores depend on."""
+        kind, task, seed, data, source, positions, stack, subtask = asked
+        made_of = (self.prompts.key(kind, task, seed), source, positions, stack)
+        made_of += (split_digest(split), self.scale.n_threshold, self.scale.n_permutations)
+        digest = hashlib.sha256(repr((*made_of, subtask, FORMAT)).encode()).hexdigest()[:8]
+        return self.folder / f"{kind}-{task}-s{seed}-{data}-{digest}.safetensors"
+
+    def _made(self, asked: _Asked, split: Split) -> NeuronScores:
+        kind, task, seed, _, source, positions, stack, subtask = asked
+        model = _stack_of(self.prompts.prompted(kind, task, seed), stack)
+        if source == OWN:
+            least = baseline_activation(model, split.records, positions=positions, source=OWN)
+        else:
+            least = self.thresholds(kind, task, seed, positions, stack)
+        counts = count_firings(model, split, least, n_permutations=self.scale.n_permutations)
+        return neuron_scores(counts if subtask is None else counts_of(counts, subtask))
 
 
 def split_digest(split: Split) -> str:

@@ -6,7 +6,6 @@ pairs_of(ranked, "roberta")        # how alike the rankings of every two tasks a
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,6 @@ import torch
 from torch import Tensor
 
 from mvp_skill.best_neurons import best_neuron, top_mean
-from mvp_skill.errors import BadInput
 from mvp_skill.learnt import has_learnt
 from mvp_skill.neuron_scores import NeuronScores
 from mvp_skill.neuron_statistics import rank_correlations
@@ -22,7 +20,8 @@ from mvp_skill.neuron_studies import NeuronStudy
 from mvp_skill.neurons import aggregate_scores
 from mvp_skill.prompt_similarity import PAIRS
 from mvp_skill.prompt_studies import PromptStudy
-from mvp_skill.task_types import adversarial_task, clean_task
+from mvp_skill.task_types import clean_task
+from mvp_skill.transfer_study import adversarial_targets
 from mvp_skill.type_legends import type_of
 
 if TYPE_CHECKING:
@@ -57,12 +56,7 @@ def scores_of(
 
 def adversarial_sets(study: PromptStudy) -> tuple[str, ...]:
     """The adversarial sets of a study's tasks whose files are there."""
-    found = []
-    for name in filter(None, map(adversarial_task, study.scale.tasks)):
-        with suppress(BadInput):  # the figure goes without a set that was not downloaded
-            study.data(name)
-            found.append(name)
-    return tuple(found)
+    return tuple(adversarial_targets(study)[0])
 
 
 def adversarial_scores(

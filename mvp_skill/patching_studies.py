@@ -21,20 +21,17 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from mvp_skill.adversarial import mini_records
 from mvp_skill.checks import check_choice, check_count
 from mvp_skill.errors import BadInput
 from mvp_skill.evaluation import Split
 from mvp_skill.neuron_studies import NeuronStudy, split_digest
+from mvp_skill.originals import originals
 from mvp_skill.patched_pairs import each_patched_logits
 from mvp_skill.prediction import predict_records
 from mvp_skill.right_tables import as_text, stored_rows
 from mvp_skill.seeding import derived_seed
-from mvp_skill.subsamples import part_of
 from mvp_skill.suppression import patching
 from mvp_skill.suppression_studies import Selection, selections
-from mvp_skill.task_types import adversarial_task, clean_task
-from mvp_skill.tasks import ADVERSARIAL, task_named
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -52,29 +49,6 @@ class Patched(NamedTuple):
     data: str
     """An adversarial set of the task."""
     donor: str = "own original"
-
-
-def sets_of(tasks: Iterable[str]) -> dict[str, str]:
-    """Task to its adversarial set, of the tasks that have one; BadInput if none has."""
-    found = {task: name for task in tasks if (name := adversarial_task(task))}
-    if not found:
-        with_one = ", ".join(sorted(task.clean for task in ADVERSARIAL.values()))
-        raise BadInput(f"None of TASKS has an adversarial set; give one of {with_one}.")
-    return found
-
-
-def originals(data: str, texts: Sequence[Sequence[str]]) -> list[tuple[str, ...]] | None:
-    """The clean texts that adversarial ones were made from; None if the set does not say.
-
-    data    an adversarial set; only those of the mini world say it
-    texts   those of its test split, in any order
-    """
-    task = task_named(data)
-    if task.clean is None or task.published is not None:
-        return None
-    _, records = mini_records(data, task.columns, len(task.label_names))
-    made_from = {_key(one["texts"]): _key(one["original_texts"]) for one in records}
-    return [made_from[_key(one)] for one in texts]
 
 
 def other_examples(labels: Tensor, same_class: bool, seed: int) -> np.ndarray:
@@ -115,6 +89,7 @@ class PatchingStudy:
         check_count("N_DRAWS", n_draws, 0)
         self.neurons, self.rates, self.n_draws, self.seed = neurons, tuple(rates), n_draws, seed
         self._pairs: dict[tuple[str, str], tuple[Split, Split | None]] = {}
+        self._pred: dict[tuple[str, str], Tensor] = {}
 
     def pairs(self, prompted: nn.Module, data: str) -> tuple[Split, Split | None]:
         """An adversarial set and its originals, as a model reads them; None if there are none.
@@ -126,23 +101,22 @@ class PatchingStudy:
         """
         key = prompted.config.model_type, data
         if key not in self._pairs:
-            split = self.neurons.part(prompted, data, "all")
+            apart = ~self.neurons.from_ranking(prompted, data)
             texts = originals(data, self.neurons.prompts.data(data)["test"]["texts"][:])
-            clean = None if texts is None else Split(prompted.encode(texts), split.labels)
-            self._pairs[key] = self._not_ranked(prompted, data, split, clean)
+            split = self.neurons.part(prompted, data, "apart")
+            clean = None
+            if texts is not None:
+                kept = [text for text, is_apart in zip(texts, apart, strict=True) if is_apart]
+                clean = Split(prompted.encode(kept), split.labels)
+            self._pairs[key] = split, clean
         return self._pairs[key]
 
-    def _not_ranked(
-        self, prompted: nn.Module, data: str, split: Split, clean: Split | None
-    ) -> tuple[Split, Split | None]:
-        if clean is None:
-            return split, None
-        ranking = self.neurons.part(prompted, clean_task(data), "ranking").records
-        ranked = {record.ids.tobytes() for record in ranking}
-        apart = torch.tensor([record.ids.tobytes() not in ranked for record in clean.records])
-        if not apart.any():
-            raise BadInput(f"All of {data} was made from texts that rank neurons; raise N_TEST.")
-        return part_of(split, apart), part_of(clean, apart)
+    def predictivity(self, cell: Patched) -> Tensor:
+        """What skill neurons are ranked by, [layer, neuron]."""
+        key = cell.kind, cell.task
+        if key not in self._pred:
+            self._pred[key] = self.neurons.predictivity(*key)
+        return self._pred[key]
 
     def rows(self, cells: Iterable[Patched]) -> "DataFrame":
         """All runs of the cells; what is not stored is made now, with the time left."""
@@ -161,7 +135,7 @@ class PatchingStudy:
         return pandas.concat(found, ignore_index=True)
 
     def _selections(self, cell: Patched) -> list[Selection]:
-        pred = self.neurons.predictivity(cell.kind, cell.task)
+        pred = self.predictivity(cell)
         seed = derived_seed(self.seed, "patching", cell.kind, cell.task, cell.seed)
         every = Selection(100, "all", 0, torch.ones_like(pred, dtype=torch.bool))
         return [*selections(pred, self.rates, self.n_draws, seed), every]
@@ -201,7 +175,7 @@ class PatchingStudy:
         """A name of all that the runs depend on."""
         prompted = self.neurons.prompts.prompted(cell.kind, cell.task, cell.seed)
         pairs = self.pairs(prompted, cell.data)
-        pred = self.neurons.predictivity(cell.kind, cell.task)
+        pred = self.predictivity(cell)
         made_of = (
             self.neurons.prompts.key(cell.kind, cell.task, cell.seed),
             *(split_digest(split) for split in pairs if split is not None),
@@ -233,7 +207,3 @@ def _with_mean(prompted: nn.Module, split: Split, neurons: Tensor, usual: Tensor
 
 def _right(logits: Tensor, split: Split) -> str:
     return as_text(logits.argmax(dim=-1) == split.labels)
-
-
-def _key(texts: Sequence[str]) -> tuple[str, ...]:
-    return tuple(text.strip() for text in texts)

@@ -1,7 +1,7 @@
 """A folder of soft prompts that a notebook is given as PROMPTS: what is in it, and what is not.
 
     folder = read_prompts("~/continuous_prompts")
-    prompt = folder.find("roberta", 768, "sst2", 33)     # None if there is none
+    prompt = folder.find("roberta", 768, "sst2", 33)
 
 The folder holds safetensors files of this package, or released files. Released ones are read anew
 each time, which takes a fraction of a second: a converted copy could be that of another folder.
@@ -38,16 +38,22 @@ class PromptFolder(NamedTuple):
     prompts: dict[Key, SoftPrompt]
     refused: list[Refused]
 
-    def find(self, kind: str, d_model: int, task: str, seed: int | str) -> SoftPrompt | None:
-        """The soft prompt that is asked for; None if there is none.
+    def find(self, kind: str, d_model: int, task: str, seed: int | str) -> SoftPrompt:
+        """The soft prompt that is asked for.
 
-        raises   BadInput if there is one that is not used, with the reason
+        raises   BadInput if there is none, or one that is not used, with the reason
         """
         key = kind, d_model, task, seed
         for refused in self.refused:
             if refused.key == key and key not in self.prompts:
                 raise BadInput(refused.why)
-        return self.prompts.get(key)
+        if key not in self.prompts:
+            have = sorted({f"{k[2]}-{k[3]}" for k in self.prompts if k[:2] == key[:2]})
+            raise BadInput(
+                f"{self.name} has no soft prompt of width {d_model} for {kind}, {task} and seed "
+                f"{seed}; it has of that width {', '.join(have) or 'none'}."
+            )
+        return self.prompts[key]
 
 
 def read_prompts(folder: str | Path) -> PromptFolder:

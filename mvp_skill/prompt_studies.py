@@ -98,7 +98,7 @@ class PromptStudy:
     def start(self, kind: str, task: str, seed: int = 0) -> Prompted:
         """The prompt-tuned model of a task before it is tuned; all of a kind share a backbone.
 
-        Its label words are those of released prompts if the study's first one of the task is such.
+        With PROMPTS, its label words are those of the first seed's soft prompt.
         """
         return self._start(kind, task, seed, self._label_words(kind, task, self.scale.seeds[0]))
 
@@ -170,11 +170,12 @@ class PromptStudy:
         return is_right(prompted, self.split(prompted, task, name))
 
     def key(self, kind: str, task: str, seed: int | str) -> str:
-        """Of all that a prompted model depends on: for the names of files made from it."""
+        """Of all that a prompted model and its training data depend on: for names of files."""
         prompt = self.soft_prompt(kind, task, seed)
         if self.is_released:
             table = prompt.table.contiguous().numpy().tobytes()
-            return _digest(table, label_words_of(prompt), str(self.backbones[kind]))
+            read = (self.scale.n_train, self.scale.max_text, self.parameters.get("DATA_DIR"))
+            return _digest(table, label_words_of(prompt), str(self.backbones[kind]), *read)
         return _digest(self.tuned(kind, task, seed)[1].key)
 
     def flagged(self) -> dict[tuple[str, str], str]:
@@ -213,15 +214,7 @@ class PromptStudy:
         return label_words_of(self._found(kind, task, seed)) if self.is_released else "default"
 
     def _found(self, kind: str, task: str, seed: int | str) -> SoftPrompt:
-        folder, width = self._folder(), width_of(str(self.backbones[kind]))
-        prompt = folder.find(kind, width, task, seed)
-        if prompt is None:
-            raise BadInput(
-                f"{folder.name} has no soft prompt of width {width} for {kind}, {task} and seed "
-                f"{seed}; it has those of "
-                f"{', '.join(sorted({f'{k[2]}-{k[3]}' for k in folder.prompts if k[0] == kind}))}."
-            )
-        return prompt
+        return self._folder().find(kind, width_of(str(self.backbones[kind])), task, seed)
 
 
 def _digest(*parts: object) -> str:

@@ -1,6 +1,7 @@
 """What stands in the README's blocks on the second paper: accuracies, transfer, the scales."""
 
 import functools
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,10 +86,18 @@ def _table(path: Path) -> "DataFrame":
 
 
 def _beside(tables: "list[DataFrame]") -> "DataFrame":
-    """Tables of runs that share the names of the rows and some columns, as one."""
+    """Tables of runs that share the names of the rows and some columns, as one.
+
+    Each run's own columns stand together, between what is shared before them and after them.
+    """
     import pandas
 
-    return functools.reduce(lambda left, right: pandas.merge(left, right, sort=False), tables)
+    first, *others = tables
+    merged = functools.reduce(lambda left, right: pandas.merge(left, right, sort=False), tables)
+    own = [name for name in first if any(name not in other for other in others)]
+    before = list(itertools.takewhile(lambda name: name not in own, first))
+    after = [name for name in first if name not in [*before, *own]]
+    return merged[[name for name in merged if name not in after] + after]
 
 
 def _as_markdown(table: "DataFrame") -> str:

@@ -56,6 +56,21 @@ def adversarial_task(task: str) -> str | None:
     return next((name for name, found in ADVERSARIAL.items() if found.clean == task), None)
 
 
+def sets_of(tasks: Iterable[str]) -> dict[str, str]:
+    """Task to its adversarial set, of those tasks that have one.
+
+    raises   BadInput if none has
+    """
+    asked = list(tasks)
+    found = {task: name for task in asked if (name := adversarial_task(task))}
+    if not found:
+        have = ", ".join(sorted(task.clean for task in ADVERSARIAL.values()))
+        raise BadInput(
+            f"None of {', '.join(asked)} has an adversarial set; give one of {have} in TASKS."
+        )
+    return found
+
+
 def with_adversarial(tasks: Iterable[str]) -> tuple[str, ...]:
     """The tasks and their adversarial sets, in the order of the figures.
 

@@ -21,8 +21,13 @@ from mvp_skill.gains import Gain, above_zero, paired_gain
 from mvp_skill.prompt_activations import label_activations
 from mvp_skill.prompt_similarity import ALL_LAYERS, MEASURES, activated_overlap, similarities
 from mvp_skill.prompt_transfer import Transfer, predicts_transfer
-from mvp_skill.task_types import adversarial_task, clean_task, type_of, with_adversarial
-from mvp_skill.tasks import ADVERSARIAL
+from mvp_skill.task_types import (
+    adversarial_task,
+    clean_task,
+    sets_of,
+    type_of,
+    with_adversarial,
+)
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -60,12 +65,7 @@ def required_sets(study: "PromptStudy") -> dict[str, str]:
     there, missing = adversarial_targets(study)
     if missing:
         raise BadInput(missing[0])
-    if not there:
-        have = ", ".join(found.clean for found in ADVERSARIAL.values())
-        raise BadInput(
-            f"None of {', '.join(study.scale.tasks)} has an adversarial set; give some of {have} "
-            "in TASKS."
-        )
+    sets_of(study.scale.tasks)  # refuses tasks without any
     return {name: there[name] for name in targets_of(study, there) if name in there}
 
 

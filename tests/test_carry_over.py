@@ -237,7 +237,7 @@ def test_accuracies_are_of_the_measuring_half_and_of_the_adversarial_set(neurons
 
 def test_a_study_without_adversarial_sets_is_refused(tiny_backbone, tmp_path):
     study = tiny_study(tmp_path, tiny_backbone, TASKS="mini_restaurants, mini_acts")
-    with pytest.raises(BadInput, match="None of the tasks mini_restaurants, mini_acts has"):
+    with pytest.raises(BadInput, match="None of mini_restaurants, mini_acts has"):
         tasks_with_adversarial(study)
 
 

@@ -21,6 +21,7 @@ GOOD = {
     "OTHER_EPOCHS": 1,
     "OTHER_RATE": 0.003,
     "ROUNDS": 5,
+    "CLASSES": "mini_nli",
 }
 
 
@@ -39,6 +40,8 @@ GOOD = {
         ({"OTHER_EPOCHS": -1}, "OTHER_EPOCHS must be"),
         ({"OTHER_RATE": 0}, "OTHER_RATE must be"),
         ({"ROUNDS": 1.5}, "ROUNDS must be"),
+        ({"CLASSES": "mini_films"}, "mini_films has two classes; give a task of three or more"),
+        ({"CLASSES": "no_task"}, "no_task"),
         ({"N_TRANSFER": -5}, "N_TRANSFER must be"),
         ({"N_MEASURED": 0}, "N_MEASURED must be"),
         ({"INIT": "zeros"}, "Unknown init 'zeros'"),

@@ -59,3 +59,6 @@ def test_more_than_there_is_and_one_class_only_are_refused():
     three = some_split(30, n_classes=3)
     with pytest.raises(BadInput, match="two classes"):
         sample_predictivities(model, three, like(2, 2), usual)
+    everywhere = baseline_activation(model, split.records, positions="all")
+    with pytest.raises(BadInput, match="Samples are read at the prompt's positions"):
+        sample_predictivities(model, split, like(2, 2), everywhere)

@@ -29,7 +29,7 @@ def everything_is_there(monkeypatch):
     monkeypatch.setattr(neuron_preflight, "_check_set", lambda *given: None)
     for module in (preflight, prompt_preflight):
         monkeypatch.setattr(module, "read_prompts", lambda folder: PromptFolder(folder, {}, []))
-    for name in ("_check_task", "_check_label_words"):
+    for name in ("_check_task", "_check_label_words", "_check_prompts"):
         monkeypatch.setattr(prompt_preflight, name, lambda *given: None)
     roberta = backbones.SHIPPED["mini-roberta"]
     monkeypatch.setattr(backbones, "backbone_folder", lambda name: roberta)

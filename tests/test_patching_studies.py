@@ -10,11 +10,10 @@ from prompt_study_cases import tiny_study, write_adversarial_films
 
 from mvp_skill import adversarial, patching_studies
 from mvp_skill.errors import BadInput
-from mvp_skill.evaluation import Split
 from mvp_skill.files import write_atomically
 from mvp_skill.neuron_studies import NeuronStudy
 from mvp_skill.patched_pairs import each_patched_logits, patched_logits
-from mvp_skill.patching_studies import Patched, PatchingStudy, originals, other_examples, sets_of
+from mvp_skill.patching_studies import Patched, PatchingStudy, other_examples
 from mvp_skill.prediction import predict_records
 from mvp_skill.right_tables import as_text
 from mvp_skill.skill_neurons import skill_neurons
@@ -47,16 +46,6 @@ def runs(monkeypatch):
 
 def right_of(logits, split):
     return as_text(logits.argmax(dim=1) == split.labels)
-
-
-def test_originals_are_those_of_the_texts_in_any_order(neurons):
-    texts = neurons.prompts.data(DATA)["test"]["texts"][:]
-    found = originals(DATA, texts[::-1])
-    assert [pair[0].split()[3] for pair in found] == [
-        text[0].split()[3][::-1] for text in texts[::-1]
-    ]
-    assert originals("adv_sst2", texts) is None, "AdvGLUE's file does not say"
-    assert originals("mini_films", texts) is None
 
 
 @pytest.mark.parametrize("kind", ["roberta", "t5"])
@@ -132,33 +121,6 @@ def test_b15_every_soft_prompt_has_random_neurons_of_its_own(neurons, runs, monk
     assert len(draws) == 8
     for a, b in combinations(draws, 2):
         assert not torch.equal(a, b)
-
-
-@pytest.mark.parametrize("kind", ["roberta", "t5"])
-def test_b6_no_pair_is_made_from_a_text_that_ranked_neurons(neurons, kind, monkeypatch):
-    model = neurons.prompts.prompted(kind, "mini_films", 0)
-    all_pairs = PatchingStudy(neurons, (10,)).pairs(model, DATA)
-    clean = all_pairs[1].records
-    halves = {part: neurons.part(model, "mini_films", part) for part in ("ranking", "measuring")}
-    planted = {"ranking": [clean[4], clean[0]], "measuring": [clean[2]]}
-
-    def part(prompted, data, name="measuring"):
-        found = halves.get(name) if data == "mini_films" else None
-        if found is None:
-            return NeuronStudy.part(neurons, prompted, data, name)
-        return Split([*found.records, *planted[name]], found.labels)
-
-    monkeypatch.setattr(neurons, "part", part)
-    split, kept = PatchingStudy(neurons, (10,)).pairs(model, DATA)
-    expected = [place for place in range(len(clean)) if place not in (0, 4)]
-    for found, whole in zip((split, kept), all_pairs, strict=True):
-        assert [r.ids.tolist() for r in found.records] == [
-            whole.records[place].ids.tolist() for place in expected
-        ]
-        assert found.labels.tolist() == whole.labels[expected].tolist()
-    planted["ranking"] = clean
-    with pytest.raises(BadInput, match="All of mini_adv_films was made from texts that rank"):
-        PatchingStudy(neurons, (10,)).pairs(model, DATA)
 
 
 def test_several_selections_at_once_equal_one_at_a_time(neurons):
@@ -238,10 +200,3 @@ def test_a_changed_set_is_another_file(neurons):
         assert PatchingStudy(neurons, (10,))._path(cell) != before
     finally:
         write_atomically(path, content)
-
-
-def test_sets_of_tasks():
-    found = sets_of(["mini_acts", "mini_films", "sst2"])
-    assert found == {"mini_films": "mini_adv_films", "sst2": "adv_sst2"}
-    with pytest.raises(BadInput, match="mini_duplicates"):
-        sets_of(["mini_acts"])

@@ -50,7 +50,8 @@ def test_a_folder_may_hold_released_prompts_or_files_of_the_package(tmp_path):
     assert torch.equal(found.table, released_table()) and found.facts.source == "su"
     save_soft_prompt(tmp_path / "own" / "a.safetensors", soft_prompt(seed=4))
     assert read_prompts(tmp_path / "own").find("roberta", 7, "sst2", 4).facts.seed == 4
-    assert read_prompts(tmp_path / "own").find("roberta", 7, "sst2", 5) is None
+    with pytest.raises(BadInput, match="width 7 for roberta, sst2 and seed 5; it has .* sst2-4"):
+        read_prompts(tmp_path / "own").find("roberta", 7, "sst2", 5)
     with pytest.raises(BadInput, match="no released soft prompts"):
         read_prompts(tmp_path / "unused")
 
@@ -85,6 +86,14 @@ def test_a_refused_prompt_is_known_before_anything_runs(tmp_path, capsys, backbo
     said = capsys.readouterr().err
     assert said.count("seed_33/SST2PromptRoberta in PROMPTS is not used") == 1  # and not twice
     assert not (tmp_path / "was_run").exists()
+
+
+def test_a_prompt_that_is_not_there_is_known_before_anything_runs(tmp_path, backbone_is_there):
+    root = released(tmp_path, "seed_33/SST2PromptRoberta")
+    check_parameters(asked(root, TASKS="sst2"))
+    for missing in ({"TASKS": "imdb"}, {"TASKS": "sst2", "SEEDS": "33, su"}):
+        with pytest.raises(BadInput, match=f"has no soft prompt .* {missing['TASKS']} and seed"):
+            check_parameters(asked(root, **missing))
 
 
 def test_notebook_21_asks_for_no_prompt_and_names_what_is_refused(tmp_path, capsys):

@@ -44,10 +44,10 @@ def test_runs_of_one_notebook_stand_beside_each_other(tmp_path):
         table = pd.DataFrame({kind: values, **shared}, index=rows)
         record_table(tmp_path, *TABLES[0][:2], table, run=kind)
     assert soft_prompts(tmp_path).splitlines()[2:] == [
-        "|  | RoBERTa | n | T5 |",
+        "|  | RoBERTa | T5 | n |",
         "| --- | --- | --- | --- |",
-        "| films | 1 | 7 | 3 |",
-        "| acts | 2 | 9 | 4 |",
+        "| films | 1 | 3 | 7 |",
+        "| acts | 2 | 4 | 9 |",
     ]
 
 
