@@ -137,6 +137,13 @@ def one(victim, text, label, task=ONE, encoder=None, **options):
     return run(victim, examples((text, label)), task, encoder, **options).records[0]
 
 
+def sentences_asked(name, text, **options):
+    """What a victim is asked that never changes its mind: every candidate of every word, once."""
+    victim = BagOfWords({"zebra": 1.0})
+    one(victim, text, 0, recipe=name, **options)
+    return [asked for asked in victim.asked[3:] if asked != text]  # without check and first query
+
+
 def changed(record):
     before, after = (" ".join(record[name]).split() for name in ("texts", "attacked_texts"))
     assert len(before) == len(after)

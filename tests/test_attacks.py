@@ -1,32 +1,15 @@
-"""The run of an attack on a hand-made world: what it counts, logs, and leaves behind."""
+"""The run of an attack on a hand-made world: what it counts, asks of its victim, and refuses."""
 
-import json
-import os
-import random
-import re
-import signal
 import subprocess
 import sys
 from collections import OrderedDict
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from attack_cases import (
-    MIXED,
-    ONE,
-    BagOfWords,
-    CountingEncoder,
-    examples,
-    one,
-    resources,
-    run,
-    without_seconds,
-)
+from attack_cases import MIXED, ONE, BagOfWords, examples, one, resources, run, without_seconds
 
-from mvp_skill.attack_log import AttackLog
-from mvp_skill.attack_recipes import NEEDS, RECIPES, textfooler
+from mvp_skill.attack_recipes import textfooler
 from mvp_skill.errors import BadInput
 from mvp_skill.tasks import Task
 from mvp_skill.textattack_import import textattack
@@ -80,6 +63,34 @@ def test_query_budget_is_kept():
     rich = one(BagOfWords(), "the film was good", 1)
     poor = one(BagOfWords(), "the film was good", 1, query_budget=rich["n_queries"] - 2)
     assert poor["outcome"] == "failed" and poor["n_queries"] == rich["n_queries"] - 2
+
+
+def test_outcomes_texts_and_query_counts_equal_textattacks_attacker(capsys):
+    ta = textattack()
+    rows = [(OrderedDict(text=row["texts"][0]), row["label"]) for row in MIXED]
+    dataset = ta.datasets.Dataset([(r["text"], y) for r, y in rows], input_columns=["text"])
+    arguments = ta.AttackArgs(num_examples=len(rows), disable_stdout=True, silent=True)
+    made = textfooler(BagOfWords(), ONE, resources())
+    results = list(ta.Attacker(made, dataset, arguments).attack_dataset())
+    records = run(BagOfWords(), MIXED).records
+    assert [r.num_queries for r in results] == [r["n_queries"] for r in records]
+    assert [r.perturbed_text() for r in results] == [r["attacked_texts"][0] for r in records]
+    names = [type(r).__name__.removesuffix("AttackResult").lower()[:4] for r in results]
+    assert names == [r["outcome"][:4] for r in records]
+
+
+def test_oracle_is_asked_about_successes_only():
+    asked = []
+
+    def oracle(task_name, texts, attacked_texts, label):
+        asked.append((task_name, texts, attacked_texts, label))
+        return "changed"
+
+    records = run(BagOfWords(), MIXED, oracle=oracle).records
+    succeeded = [r for r in records if r["outcome"] == "succeeded"]
+    assert asked == [("reviews", r["texts"], r["attacked_texts"], r["label"]) for r in succeeded]
+    assert {r["oracle"] for r in succeeded} == {"changed"}
+    assert {r["oracle"] for r in records if r["outcome"] != "succeeded"} == {None}
 
 
 # --- the victim ---------------------------------------------------------------------------------
@@ -156,150 +167,6 @@ def test_an_example_that_raises_is_an_error_and_the_run_goes_on(caplog):
     expected = run(BagOfWords(), MIXED).records
     del records[4], expected[4]
     assert without_seconds(records) == without_seconds(expected)
-
-
-# --- TextAttack's own loop, repeatability, resuming ---------------------------------------------
-
-
-def test_outcomes_texts_and_query_counts_equal_textattacks_attacker(capsys):
-    ta = textattack()
-    rows = [(OrderedDict(text=row["texts"][0]), row["label"]) for row in MIXED]
-    dataset = ta.datasets.Dataset([(r["text"], y) for r, y in rows], input_columns=["text"])
-    arguments = ta.AttackArgs(num_examples=len(rows), disable_stdout=True, silent=True)
-    made = textfooler(BagOfWords(), ONE, resources())
-    results = list(ta.Attacker(made, dataset, arguments).attack_dataset())
-    records = run(BagOfWords(), MIXED).records
-    assert [r.num_queries for r in results] == [r["n_queries"] for r in records]
-    assert [r.perturbed_text() for r in results] == [r["attacked_texts"][0] for r in records]
-    names = [type(r).__name__.removesuffix("AttackResult").lower()[:4] for r in results]
-    assert names == [r["outcome"][:4] for r in records]
-
-
-def test_oracle_is_asked_about_successes_only():
-    asked = []
-
-    def oracle(task_name, texts, attacked_texts, label):
-        asked.append((task_name, texts, attacked_texts, label))
-        return "changed"
-
-    records = run(BagOfWords(), MIXED, oracle=oracle).records
-    succeeded = [r for r in records if r["outcome"] == "succeeded"]
-    assert asked == [("reviews", r["texts"], r["attacked_texts"], r["label"]) for r in succeeded]
-    assert {r["oracle"] for r in succeeded} == {"changed"}
-    assert {r["oracle"] for r in records if r["outcome"] != "succeeded"} == {None}
-
-
-def test_each_example_has_its_own_seed_and_global_generators_are_given_back(monkeypatch):
-    draws = {}
-
-    def drawing(victim, task, resources, **options):
-        class Drawing:
-            pre_transformation_constraints = ()
-
-            def attack(self, text, label):
-                draws.setdefault(text.text, []).append((random.random(), np.random.rand()))
-                raise RuntimeError("enough")
-
-            def clear_cache(self):
-                pass
-
-        return Drawing()
-
-    monkeypatch.setitem(RECIPES, "drawing", drawing)
-    monkeypatch.setitem(NEEDS, "drawing", ())
-    rows = examples(("good film", 1), ("bad film", 0), ("poor plot", 0))
-    random.seed(5)
-    np.random.seed(5)
-    before = random.getstate(), np.random.get_state()[1].tolist()
-    run(BagOfWords(), rows, recipe="drawing")
-    run(BagOfWords(), rows, recipe="drawing")
-    run(BagOfWords(), rows, recipe="drawing", seed=1)
-    assert (random.getstate(), np.random.get_state()[1].tolist()) == before
-    assert all(first == second for first, second, _ in draws.values())
-    for part in (0, 1):  # Python's and NumPy's: another number per example and seed
-        assert len({d[part] for first, _, third in draws.values() for d in (first, third)}) == 6
-
-
-KILLED = """
-import os, signal, sys
-sys.path.insert(0, {tests!r})
-from attack_cases import BagOfWords, MIXED, run
-
-class Dying(BagOfWords):
-    def __call__(self, texts):
-        if any(text.startswith("poor") for text in texts):
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().__call__(texts)
-
-run(Dying(), MIXED, log_path={path!r}, victim_key="v")
-"""
-
-
-def test_killed_in_another_process_and_resumed_here_gives_the_same_log(tmp_path):
-    path = tmp_path / "log.jsonl"
-    code = KILLED.format(tests=str(Path(__file__).parent), path=str(path))
-    root = str(Path(__file__).parent.parent)
-    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": root}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
-    killed = AttackLog.read(path)
-    assert len(killed) == 4  # the fifth example killed it
-
-    with path.open("a") as file:
-        file.write('{"index": 4, "label": 0, "cle')  # killed while writing
-    resumed = run(BagOfWords(), MIXED, log_path=path, victim_key="v")
-    whole = run(BagOfWords(), MIXED, log_path=tmp_path / "whole.jsonl", victim_key="v")
-    assert resumed.records[:4] == killed.records  # taken over, seconds and all
-    assert without_seconds(resumed.records) == without_seconds(whole.records)
-    assert resumed.parameters == whole.parameters
-    assert AttackLog.read(path).records == resumed.records
-
-
-def test_a_finished_log_is_not_attacked_again(tmp_path):
-    options = {"log_path": tmp_path / "log.jsonl", "victim_key": "v"}
-    first = run(BagOfWords(), MIXED, **options)
-    victim = BagOfWords()
-    assert run(victim, MIXED, **options).records == first.records
-    assert len(victim.asked) == 2 * 2  # the check of the victim only
-
-
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [
-        ({"victim_key": "w"}, "victim: v there, w here"),
-        ({"seed": 1}, "seed: 0 there, 1 here"),
-        ({"recipe": "textbugger"}, "recipe: textfooler there, textbugger here"),
-        ({"query_budget": 9}, "query_budget: None there, 9 here"),
-        ({"rows": MIXED[:3]}, "examples: 7, sha256"),
-        ({"encoder": CountingEncoder(fingerprint="other")}, "resources"),
-        (
-            {"task": Task("reviews", ("negative", "positive"), max_perturbed_fraction=0.2)},
-            "0.3 there",
-        ),
-    ],
-)
-def test_a_log_of_another_attack_is_refused(tmp_path, options, named):
-    base = {"log_path": tmp_path / "log.jsonl", "victim_key": "v", "rows": MIXED}
-    run(BagOfWords(), **base)
-    before = base["log_path"].read_bytes()
-    with pytest.raises(BadInput, match="belongs to another attack") as caught:
-        run(BagOfWords(), **{**base, **options})
-    assert named in str(caught.value)
-    assert base["log_path"].read_bytes() == before
-
-
-def test_the_log_names_what_the_attack_was_made_of(tmp_path):
-    run(BagOfWords(), MIXED, log_path=tmp_path / "log.jsonl", victim_key="v")
-    header = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[0])["parameters"]
-    assert header["recipe"] == "textfooler" and header["max_perturbed_fraction"] == 0.3
-    assert set(header["resources"]) == {"neighbours", "tagger", "encoder"}
-    assert {"textattack", "torch", "transformers", "mvp_skill"} <= set(header["versions"])
-    assert "stop_words" not in header  # TextFooler's list is fixed
-
-    options = {"recipe": "misspelling", "recipe_options": {"max_words": 2}}
-    log = run(BagOfWords(), MIXED[:1], **options)
-    assert log.parameters["max_words"] == 2 and log.parameters["resources"] == {}
-    assert re.fullmatch(r"\d+ words, sha256 [0-9a-f]{16}", log.parameters["stop_words"])
 
 
 # --- bad input ----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What a backbone cannot do is known before a run starts. (More of preflight: test_batch.py.)"""
+"""What a backbone cannot do is known before a run starts. (More of that: test_overrides.py.)"""
 
 import copy
 import json

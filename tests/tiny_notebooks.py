@@ -8,6 +8,23 @@ from mvp_skill.batch import PlannedRun, Run, plan
 REPOSITORY = Path(__file__).parent.parent
 
 PARAMETERS = 'SCALE = "mini"\nTASK = None\nSEED = 0\nSECONDS = None\nOUT = "../results"'
+# With a default of every type.
+KNOBS = """SCALE = "mini"
+TASK = None
+METHOD = "mvp"
+SEED = 0
+EPOCHS = None
+LEARNING_RATE = None
+SHARE = 0.5
+WORDS = ("a", "b")
+FAST = False
+AUTOCAST = None
+N_TEST = None
+N_ATTACKED = None
+ATTACK = "textfooler"
+DATA_DIR = None
+OUT = "../results"
+"""
 BEGIN = f"""import os, sys, time
 sys.path.insert(0, {str(REPOSITORY)!r})
 from mvp_skill.results import begin_run, save_run
@@ -44,6 +61,14 @@ def write_notebook(
 def _cell(index: int, cell_type: str, source: str, tags: list[str]) -> dict:
     cell = {"id": f"c{index}", "cell_type": cell_type, "source": source, "metadata": {"tags": tags}}
     return cell if cell_type == "markdown" else cell | {"outputs": [], "execution_count": None}
+
+
+def three_notebooks(folder: Path) -> tuple[Path, Path]:
+    """Folders notebooks, with three notebooks, and results."""
+    write_notebook(folder / "notebooks", "11_train")
+    write_notebook(folder / "notebooks", "12_attack")
+    write_notebook(folder / "notebooks", "13_knobs", parameters=KNOBS)
+    return folder / "notebooks", folder / "results"
 
 
 def seeds(name: str, count: int, **parameters: object) -> list[Run]:
