@@ -162,7 +162,7 @@ def test_adversarial_sets_are_read_with_the_prompts_of_their_task(study):
     labels = torch.tensor(neurons.prompts.data("mini_adv_films")["test"]["label"][:])
     for seed, scores in enumerate(found["roberta", "mini_adv_films"]):
         assert scores.n.tolist() == labels.bincount().tolist()
-        same = neurons.scores("roberta", "mini_films", seed, on="mini_adv_films", part="all")
+        same = neurons.scores("roberta", "mini_films", seed, on="mini_adv_films", part="apart")
         assert scores.predictivity.equal(same.predictivity)
         assert scores.threshold_source == "clean-train"
 
