@@ -140,7 +140,8 @@ class PromptStudy:
             config = self.config(kind, seed, None if is_last else least)
             start = seed if number == 0 else derived_seed(seed, "start", number)
             prompt, log = self._tuned_from(self.start(kind, task, start), config)
-            tries.append((prompt._replace(facts=replace(prompt.facts, seed=seed)), log))
+            facts = replace(prompt.facts, seed=seed)
+            tries.append((replace(prompt, facts=facts), log))
             if log.best["clean_acc"] >= least:
                 break
         return tries

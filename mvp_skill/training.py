@@ -203,8 +203,9 @@ def _optimise(run: _Run, progress: bool, state_every_seconds: float) -> Training
 def _goes_on(run: _Run, state: TrainingState) -> bool:
     """Whether neither enough is reached, nor patience is at an end, nor the start given up."""
     config, half = run.config, run.config.epochs * len(run.data.split.records) / 2
+    evaluated = state.history[-1]["n_examples"] if state.history else 0
     least = -math.inf if config.give_up_below is None else config.give_up_below
-    if state.n_examples >= half and state.best_acc < least:
+    if evaluated >= half and state.best_acc < least:
         return False
     return state.without_gain < config.patience and state.best_acc < config.enough
 
