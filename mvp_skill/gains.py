@@ -89,6 +89,15 @@ def above_zero(*gains: Gain | None) -> bool | None:
     return False if min(highest) < LEAST_GAIN else None
 
 
+def above_zero_if(possible: Gain | None, *gains: Gain | None) -> bool | None:
+    """`above_zero` of gains that can only be seen if there is another one.
+
+    possible   such as what all neurons together return, before it is asked which of them do
+    returns    None, left open, unless that gain is above zero
+    """
+    return above_zero(*gains) if above_zero(possible) is True else None
+
+
 def in_points(gain: Gain | None) -> str:
     """A gain in points of accuracy: "+3.3 (-1.7 to +8.3)"; a dash if there is none."""
     if gain is None:

@@ -6,15 +6,17 @@ runs_of("mini")      # what `python run_all.py` carries out
 from dataclasses import replace
 
 from mvp_skill.batch import Run
-from mvp_skill.prompt_scales import KINDS
+from mvp_skill.prompt_scales import KINDS, PROMPT_SCALES
 from mvp_skill.scales import settings, study_settings
 
 METHODS = ("mlp_ft", "mvp")
 # Defences cost as much as all else. At the mini scale only the first task has them, and fewer tasks
 # and seeds are looked at.
 UNDEFENDED = "mlp_ft, mvp"
-# Pruned models, BitFit and adapters are trained for these alone.
-FEW = {"mini": "mini_films", "small": "sst2", "paper": "sst2, qnli"}
+# Pruned models, BitFit and adapters are trained for these alone. At the mini scale the first of
+# its tasks: on films suppression costs no more than random in the very model whose prompt found the
+# neurons (notebook 25), so there nothing can be asked of the other models.
+FEW = {"mini": PROMPT_SCALES["mini"].tasks[0], "small": "sst2", "paper": "sst2, qnli"}
 
 
 def runs_of(scale: str) -> list[Run]:

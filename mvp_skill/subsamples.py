@@ -3,6 +3,7 @@
     ranking, testing = halves(validation, seed=0)
     for sample in samples_like(adversarial, ranking, n_draws=5, seed=0):
         ...                                     # what small numbers of examples alone do
+    fewer = sample_of(testing, 64, seed=0)      # as if the half were smaller
 
 Who ranks neurons and suppresses them on the same examples is selecting on the test data.
 """
@@ -56,6 +57,28 @@ def samples_like(like: Split, split: Split, n_draws: int = 5, seed: int = 0) -> 
             "split."
         )
     return [_sample(split, wanted, seed, draw) for draw in range(n_draws)]
+
+
+def sample_of(split: Split, n: int | None, seed: int = 0) -> Split:
+    """A random sample without replacement with the class shares of the split; its order stays.
+
+    Each class has its share of n, rounded down; what is left goes, one each, to those that lost
+    most by rounding (of equals, the lower class first).
+
+        n        examples; the whole split if it has no more, or for None
+        raises   BadInput for a count below 1
+    """
+    if n is not None:
+        check_count("n", n, 1)
+    total = len(split.labels)
+    if n is None or n >= total:
+        return split
+    there = {label: len(examples) for label, examples in _by_class(split)}
+    wanted = {label: n * count // total for label, count in there.items()}
+    by_loss = sorted(there, key=lambda label: -(n * there[label] % total))  # stable
+    for label in by_loss[: n - sum(wanted.values())]:
+        wanted[label] += 1
+    return _sample(split, wanted, seed, 0)
 
 
 def part_of(split: Split, chosen: Tensor) -> Split:

@@ -32,6 +32,7 @@ from mvp_skill.neuron_studies import NeuronStudy, split_digest
 from mvp_skill.right_tables import as_text, stored_rows
 from mvp_skill.seeding import derived_seed
 from mvp_skill.skill_neurons import random_neurons, skill_neurons
+from mvp_skill.subsamples import sample_of
 from mvp_skill.suppression import suppression
 
 if TYPE_CHECKING:
@@ -118,8 +119,8 @@ class SuppressionStudy:
 
     rates        per cent of each layer
     n_draws      of random neurons for each soft prompt, each with draws of its own; 0 for none
-    n_measured   examples of the measuring half, the first ones; None for all
-    seed         of random neurons, noise and resampling
+    n_measured   examples of the measuring half, a sample with its class shares; None for all
+    seed         of that sample, random neurons, noise and resampling
     raises       BadInput for counts that cannot be meant
     """
 
@@ -144,7 +145,7 @@ class SuppressionStudy:
         """The examples that a curve is measured on."""
         model = self.neurons.prompts.start(curve.kind, curve.task)
         half = self.neurons.part(model, curve.data or curve.task)
-        return Split(half.records[: self.n_measured], half.labels[: self.n_measured])
+        return sample_of(half, self.n_measured, self.seed)
 
     def predictivity(self, curve: Curve) -> Tensor:
         """What a curve's skill neurons are ranked by, [layer, neuron]."""

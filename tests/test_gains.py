@@ -5,7 +5,7 @@ import pandas
 import pytest
 
 from mvp_skill.errors import BadInput
-from mvp_skill.gains import Gain, above_zero, in_points, paired_gain, right
+from mvp_skill.gains import Gain, above_zero, above_zero_if, in_points, paired_gain, right
 
 
 def log(outcomes: str, first_text: str = "a") -> pandas.DataFrame:
@@ -111,3 +111,15 @@ def gain(low, high, n):
 )
 def test_there_is_a_gain_or_none_or_too_few_examples_to_tell(gains, expected):
     assert above_zero(*gains) is expected
+
+
+@pytest.mark.parametrize("possible", [gain(0.0, 0.004, 229), gain(-0.1, 0.2, 25), None])
+def test_what_could_not_be_seen_is_left_open(possible):
+    for found in (gain(0.01, 0.2, 25), gain(0.0, 0.005, 229), gain(-0.2, -0.04, 25), None):
+        assert above_zero_if(possible, found) is None
+
+
+def test_what_could_be_seen_is_judged():
+    possible = gain(0.3, 0.5, 229)
+    for found in (gain(0.01, 0.2, 25), gain(0.0, 0.005, 229), gain(0.0, 0.12, 25), None):
+        assert above_zero_if(possible, found) is above_zero(found)

@@ -5,7 +5,7 @@ import torch
 from neuron_cases import some_split
 
 from mvp_skill.errors import BadInput
-from mvp_skill.subsamples import halves, part_of, samples_like
+from mvp_skill.subsamples import halves, part_of, sample_of, samples_like
 
 LABELS = torch.tensor([0] * 11 + [1] * 17 + [2] * 9 + [3] * 16)
 
@@ -49,3 +49,25 @@ def test_clean_samples_have_the_adversarial_class_counts():
     assert len(set().union(*found)) > 20  # of the 27 there are
     with pytest.raises(BadInput, match="larger split"):
         samples_like(clean, adversarial)
+
+
+# The exact shares of 20 are 4.15, 6.42, 3.40 and 6.04; of 52 they are 10.79, 16.68, 8.83, 15.70.
+@pytest.mark.parametrize(
+    ("n", "of_class"),
+    [(20, [4, 7, 3, 6]), (7, [2, 2, 1, 2]), (1, [0, 1, 0, 0]), (52, [11, 16, 9, 16])],
+)
+def test_a_sample_has_the_class_shares_of_its_split(n, of_class):
+    split = labelled()
+    numbers = numbers_of(sample_of(split, n, seed=0), split)
+    assert numbers == sorted(set(numbers)) and len(numbers) == n
+    assert torch.bincount(split.labels[numbers], minlength=4).tolist() == of_class
+    assert numbers_of(sample_of(split, n, seed=0), split) == numbers
+    drawn = {tuple(numbers_of(sample_of(split, n, seed=seed), split)) for seed in range(9)}
+    assert len(drawn) > 3
+
+
+def test_a_sample_of_all_is_the_split():
+    split = labelled()
+    assert all(sample_of(split, n) is split for n in (None, 53, 99))
+    with pytest.raises(BadInput, match="n "):
+        sample_of(split, 0)

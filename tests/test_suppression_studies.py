@@ -84,12 +84,12 @@ def test_rows_equal_a_loop_that_overwrites_one_neuron_at_a_time(neurons):
         assert list(rows["which"]) == ["none"] + ["skill", "random", "random"] * 2
         skill = skill_neurons(neurons.predictivity(kind, "mini_films"), 0.3)
         model = neurons.prompts.prompted(kind, "mini_films", 1)
-        half = neurons.part(model, "mini_films", "measuring")
+        half = study.measured(Curve(kind, "mini_films", 1))
         weights = [module.weight.clone() for module in model.ffn]
         with torch.no_grad():
             for layer, neuron in skill.nonzero().tolist():
                 model.ffn[layer].weight[:, neuron] = 0  # what nobody reads is suppressed
-        pairs = zip(half.records[:9], half.labels[:9], strict=True)
+        pairs = zip(half.records, half.labels, strict=True)
         slowly = [predict_records(model, [record]).argmax() == label for record, label in pairs]
         with torch.no_grad():
             for module, weight in zip(model.ffn, weights, strict=True):
@@ -192,6 +192,20 @@ def test_b6_curves_are_measured_on_examples_that_no_neuron_was_ranked_on(neurons
     model = neurons.prompts.prompted("t5", "mini_films", 0)
     ranking = neurons.part(model, "mini_films", "ranking").records
     assert measured and not measured & {record.ids.tobytes() for record in ranking}
+
+
+def test_fewer_examples_are_a_sample_with_the_class_shares_of_the_half(neurons):
+    curve = Curve("t5", "mini_films", 0)
+    half = neurons.part(neurons.prompts.prompted("t5", "mini_films", 0), "mini_films")
+    found = SuppressionStudy(neurons, n_measured=20).measured(curve)
+    place = {id(record): number for number, record in enumerate(half.records)}
+    places = [place[id(record)] for record in found.records]
+    assert places == sorted(set(places)) != list(range(20)) and len(places) == 20
+    assert found.labels.equal(half.labels[places])
+    shares = (half.labels.double().mean(), found.labels.double().mean())
+    assert abs(shares[0] - shares[1]) < 1 / 20
+    for n in (None, len(half.records), 1000):
+        assert SuppressionStudy(neurons, n_measured=n).measured(curve).records == half.records
 
 
 def test_b15_selections_are_nested_seeded_and_random_ones_are_no_skill_neurons():
