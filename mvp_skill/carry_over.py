@@ -5,11 +5,9 @@
     auc = compared(found, partial(mean_auc, fraction=0.1))
     auc.mean, auc.null.max(), auc.control.mean(), auc.kept
 
-Neurons are ranked on the clean ranking half. That ranking is set beside three others: by
-adversarial data; by the same with permuted labels, which is what chance gives; and by samples of
-the *other* clean half that are as small as the adversarial set, which is the most that can be
-expected from so few examples. The second paper has the first alone. Adversarial texts that were
-made from the ranking half are left out, where a set says what it was made from.
+The ranking on the clean ranking half is set beside three others: by adversarial data (the paper has
+this one alone), apart from texts that were made from that half; by the same with permuted labels,
+which is chance; and by samples of the *other* clean half of that size, the most to be expected.
 """
 
 from collections import Counter
@@ -84,12 +82,20 @@ class Compared(NamedTuple):
 
     @property
     def kept(self) -> Tensor:
-        """Of what clean samples have above chance, the share that adversarial data have, [seed].
+        """Of what clean samples have above chance, the share that adversarial data have, [...].
 
         1: as much as clean data of that size; 0: what chance gives; below 0: the other way round.
+        Of means over seeds: a seed whose clean samples are hardly above chance has no such share.
         """
-        chance = self.null_of_seeds.mean(dim=1)
-        return (self.adversarial - chance) / (self.control_of_seeds.mean(dim=1) - chance)
+        chance = self.null.mean(dim=0)
+        return (self.mean - chance) / (self.control.mean(dim=0) - chance)
+
+    @property
+    def kept_of_seeds(self) -> Tensor:
+        """The same of each seed; NaN if its permutations reach the mean of its clean samples."""
+        chance, clean = self.null_of_seeds.mean(dim=1), self.control_of_seeds.mean(dim=1)
+        kept = (self.adversarial - chance) / (clean - chance)
+        return kept.where(clean > self.null_of_seeds.amax(dim=1), torch.nan)
 
     @property
     def is_able(self) -> bool:
@@ -217,17 +223,21 @@ def loses(found: Sequence[Compared]) -> bool | None:
 
 
 def keeps_more(first: Sequence[Compared], second: Sequence[Compared]) -> bool | None:
-    """Whether one kind keeps more than another, by the mean of `kept` over sets, seed by seed.
+    """Whether one kind keeps more than another, by `kept_of_seeds`, mean over sets.
 
     True     every seed of the first keeps more than every seed of the second
     False    the mean of the first is not above that of the second
     None     neither, fewer than three seeds (three of each are the fewest for p = 0.05), or a set
-             where it could not show
+             and seed where it could not show
     """
     both = [*first, *second]
     if not both or not all(one.is_able and len(one.adversarial) >= 3 for one in both):
         return None
-    a, b = (torch.stack([one.kept for one in side]).mean(dim=0) for side in (first, second))
+    a, b = (
+        torch.stack([one.kept_of_seeds for one in side]).mean(dim=0) for side in (first, second)
+    )
+    if a.isnan().any() or b.isnan().any():
+        return None
     if a.min() > b.max():
         return True
     return False if a.mean() <= b.mean() else None

@@ -70,7 +70,7 @@ def adversarial_scores(
     study = neurons.prompts
     return {
         (kind, name): [
-            neurons.scores(kind, clean_task(name), seed, on=name, part="all")
+            neurons.scores(kind, clean_task(name), seed, on=name, part="apart")
             for seed in study.scale.seeds
         ]
         for kind in study.kinds

@@ -13,7 +13,7 @@ INITS = ("normal", "vocabulary")
 COUNTS = (
     *("n_train", "n_validation", "n_test", "n_prompt", "max_text", "batch_size", "epochs"),
     *("eval_every_examples", "patience", "n_threshold", "n_draws", "n_permutations", "n_measured"),
-    "n_transfer",
+    *("n_transfer", "n_starts"),
 )
 SETTINGS = tuple(name.upper() for name in (*COUNTS, "init", "learning_rate", "autocast"))
 """Parameters of a notebook that replace a setting of its scale."""
@@ -58,6 +58,10 @@ class PromptScale:
     autocast: str = "off"
     dropout: float | None = None
     """Of the frozen backbone while a prompt is tuned; None: what its files say (the authors')."""
+    enough: float = 1.0
+    """Validation accuracy with which tuning ends."""
+    n_starts: int = 1
+    """Tables that tuning may begin with, one after the other, while a task resists."""
 
 
 _OBJECTIVE = {"roberta": "clean", "t5": "vocabulary"}  # the authors' code
@@ -94,6 +98,8 @@ _MINI = PromptScale(
     n_transfer=100,
     objective=_OBJECTIVE,
     dropout=0.0,  # its noise kept prompts from learning to compare texts (validation accuracy)
+    enough=0.99,  # of 300 texts; the last three of them cost as much time as all others
+    n_starts=2,  # one prompt in twenty never left the level of guessing
 )
 
 # Su et al. 2022's code, with which the authors tuned: batches of 16, a constant rate, no clipping

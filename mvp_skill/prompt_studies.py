@@ -10,6 +10,7 @@ of them, nothing is tuned, and label words are those that each prompt was tuned 
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +22,13 @@ from mvp_skill.conditions import names_of
 from mvp_skill.errors import BadInput
 from mvp_skill.evaluation import Split, encoded, is_right
 from mvp_skill.kind_legends import KIND_NAMES
+from mvp_skill.prompt_accuracy import LEAST_MARGIN, majority_rate
 from mvp_skill.prompt_folders import PromptFolder, check_label_ids, label_words_of, read_prompts
 from mvp_skill.prompt_preflight import check_prompt_study, kinds_of, seeds_of, width_of
 from mvp_skill.prompt_scales import KINDS, SETTINGS, PromptScale, prompt_settings
 from mvp_skill.prompt_tuning import build_prompted, soft_prompt_of, use_soft_prompt
 from mvp_skill.prompted import Prompted
+from mvp_skill.seeding import derived_seed
 from mvp_skill.soft_prompts import SoftPrompt
 from mvp_skill.task_types import clean_task
 from mvp_skill.tasks import load_task, task_named
@@ -62,6 +65,7 @@ class PromptStudy:
         self._data: dict[str, DatasetDict] = {}
         self._splits: dict[tuple[str, str, str], Split] = {}
         self._tuned: dict[tuple[str, str, int | str], tuple[SoftPrompt, TrainLog]] = {}
+        self.starts: dict[tuple[str, str, int | str], int] = {}  # that tuning has tried
         self._models: dict[str, Prompted] = {}
         self._given: PromptFolder | None = None
 
@@ -75,7 +79,7 @@ class PromptStudy:
             self._data[task] = load_task(task, data_dir=where, cased=True, **sizes)
         return self._data[task]
 
-    def config(self, kind: str, seed: int) -> TrainConfig:
+    def config(self, kind: str, seed: int, give_up_below: float | None = None) -> TrainConfig:
         """How a prompt is tuned: constant rate, no weight decay, no clipping, best evaluation."""
         scale = self.scale
         return TrainConfig(
@@ -85,6 +89,8 @@ class PromptStudy:
             epochs=scale.epochs,
             eval_every_examples=scale.eval_every_examples,
             patience=scale.patience,
+            enough=scale.enough,
+            give_up_below=give_up_below,
             weight_decay=NO_DECAY,
             clip=None,
             seed=seed,
@@ -110,21 +116,44 @@ class PromptStudy:
     def tuned(self, kind: str, task: str, seed: int) -> tuple[SoftPrompt, TrainLog]:
         """The tuned soft prompt and how its tuning went; tuned if it is not stored.
 
+        A start whose best validation accuracy is less than LEAST_MARGIN above the majority rate at
+        half of the epochs is given up for another one, `n_starts` times at most; the last one has
+        all epochs. The best of them is kept, with the seconds of all.
+
         raises   BadInput if the study is of released prompts
         """
         if self.is_released:
             raise BadInput("Released prompts are not tuned here; leave PROMPTS at None to tune.")
         key = kind, task, seed
         if key not in self._tuned:
-            model, config = self.start(kind, task, seed), self.config(kind, seed)
-            folder = self.folder / f"{kind}-{task}-s{seed}-{_digest(model.settings, config)}"
-            folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder / ".lock"):  # another notebook may want the same
-                prompted, log = train_or_load(
-                    folder, model, self.data(task), config, progress=False
-                )
-            self._tuned[key] = soft_prompt_of(prompted), log
+            tries = self._tries(kind, task, seed)
+            prompt, log = max(tries, key=lambda one: one[1].best["clean_acc"])
+            self._tuned[key] = prompt, replace(log, seconds=sum(log.seconds for _, log in tries))
+            self.starts[key] = len(tries)
         return self._tuned[key]
+
+    def _tries(self, kind: str, task: str, seed: int) -> list[tuple[SoftPrompt, TrainLog]]:
+        least = majority_rate(self.data(task)["validation"]["label"][:]) + LEAST_MARGIN
+        tries: list[tuple[SoftPrompt, TrainLog]] = []
+        for number in range(self.scale.n_starts):
+            is_last = number + 1 == self.scale.n_starts
+            config = self.config(kind, seed, None if is_last else least)
+            start = seed if number == 0 else derived_seed(seed, "start", number)
+            prompt, log = self._tuned_from(self.start(kind, task, start), config)
+            facts = replace(prompt.facts, seed=seed)
+            tries.append((replace(prompt, facts=facts), log))
+            if log.best["clean_acc"] >= least:
+                break
+        return tries
+
+    def _tuned_from(self, model: Prompted, config: TrainConfig) -> tuple[SoftPrompt, TrainLog]:
+        kind, task = model.config.model_type, model.settings.task
+        name = f"{kind}-{task}-s{config.seed}-{_digest(model.settings, config)}"
+        folder = self.folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock"):  # another notebook may want the same
+            prompted, log = train_or_load(folder, model, self.data(task), config, progress=False)
+        return soft_prompt_of(prompted), log
 
     def soft_prompt(self, kind: str, task: str, seed: int | str) -> SoftPrompt:
         """The soft prompt of a task and seed: tuned here, or a released one."""

@@ -44,6 +44,10 @@ class TrainConfig:
     """In examples, not steps, and the same for all methods (theirs: 4 times as many for MVP)."""
     patience: int = 10
     """Evaluations without a better clean accuracy after which training stops."""
+    enough: float = 1.0
+    """Clean accuracy on validation with which training stops."""
+    give_up_below: float | None = None
+    """Training stops at half of its epochs if no evaluation was so good; None: it goes on."""
     weight_decay: float = 0.01
     """Not on biases and layer norms."""
     clip: float | None = 1.0
@@ -63,6 +67,9 @@ class TrainConfig:
         check_choice("schedule", self.schedule, SCHEDULES)
         if self.clip is not None:
             check_number("clip", self.clip, "above 0", 0, math.inf)
+        for name in ("enough", "give_up_below"):
+            if (value := getattr(self, name)) is not None and value != 1:
+                check_number(name, value, "above 0 and at most 1", 0, 1)
         if self.weight_decay != 0:
             check_number("weight_decay", self.weight_decay, "at least 0 and below 1", 0, 1)
         check_choice("autocast", self.autocast, AUTOCAST)

@@ -177,7 +177,7 @@ def _optimise(run: _Run, progress: bool, state_every_seconds: float) -> Training
     )
     steps = places(lambda epoch: run.data.of_epoch(epoch, state.added), config, state.step)
     # In this order: the first step of an epoch may cost an attack.
-    while _may_gain(state, config) and (place := next(steps, None)) is not None:
+    while _goes_on(run, state) and (place := next(steps, None)) is not None:
         for group in optimizer.param_groups:
             group["lr"] = config.rate_at(place.done)
         loss, n_batch = _step(run, place, state.step, optimizer), len(place.batch)
@@ -200,9 +200,14 @@ def _optimise(run: _Run, progress: bool, state_every_seconds: float) -> Training
     return state
 
 
-def _may_gain(state: TrainingState, config: TrainConfig) -> bool:
-    """Whether a later evaluation can still be better: none is where all was right already."""
-    return state.without_gain < config.patience and state.best_acc < 1
+def _goes_on(run: _Run, state: TrainingState) -> bool:
+    """Whether neither enough is reached, nor patience is at an end, nor the start given up."""
+    config, half = run.config, run.config.epochs * len(run.data.split.records) / 2
+    evaluated = state.history[-1]["n_examples"] if state.history else 0
+    least = -math.inf if config.give_up_below is None else config.give_up_below
+    if evaluated >= half and state.best_acc < least:
+        return False
+    return state.without_gain < config.patience and state.best_acc < config.enough
 
 
 def _step(run: _Run, place: Place, step: int, optimizer: torch.optim.Optimizer) -> Tensor:

@@ -14,6 +14,7 @@ TINY = {
     "N_TEST": 31,
     "N_PROMPT": 5,
     "EPOCHS": 1,
+    "N_STARTS": 1,
     "INIT": "vocabulary",  # louder than normal numbers
     "EVAL_EVERY_EXAMPLES": 24,
     "N_THRESHOLD": 20,

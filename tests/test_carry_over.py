@@ -99,7 +99,8 @@ def test_correlations_are_per_layer():
 def test_skill_that_is_there_and_skill_that_is_gone_are_told_apart():
     there, gone = compared(planted(), AUC), compared(planted(adversarial=0), AUC)
     assert (there.p.item(), gone.p.item() > 0.05) == (pytest.approx(1 / 20), True)
-    assert there.kept.mean() > 0.9 and gone.kept.abs().max() < 0.3
+    assert there.kept > 0.9 and gone.kept.abs() < 0.3
+    assert there.kept_of_seeds.min() > 0.9 and gone.kept_of_seeds.abs().max() < 0.3
     assert (carries_over([there, there]), does_not_carry_over([there])) == (True, False)
     assert (carries_over([there, gone]), does_not_carry_over([gone, gone])) == (False, True)
     assert does_not_carry_over([there, gone]) is False
@@ -110,7 +111,25 @@ def test_skill_that_is_there_and_skill_that_is_gone_are_told_apart():
 def test_part_of_the_skill_is_more_than_chance_and_less_than_clean_samples_have():
     found = compared(planted(adversarial=0.2, signal=0.1), AUC)
     assert carries_over([found]) is True and loses([found]) is True
-    assert 0.1 < found.kept.mean() < 0.95
+    assert 0.1 < found.kept < 0.95
+
+
+def test_a_seed_without_skill_does_not_make_the_share_that_is_kept():
+    """Its clean samples are hardly above chance: a small number over one that is nearly 0."""
+    null = torch.tensor([[0.4, 0.6], [0.5, 0.7], [0.5, 0.5]])  # means 0.5, 0.6, 0.5
+    control = torch.tensor([[0.9, 0.9], [0.6, 0.62], [0.8, 0.8]])  # 0.9, 0.61, 0.8
+    found = Compared(adversarial := torch.tensor([0.6, 0.68, 0.5]), adversarial, null, control)
+    chance, clean = (0.5 + 0.6 + 0.5) / 3, (0.9 + 0.61 + 0.8) / 3
+    assert found.kept.item() == pytest.approx((1.78 / 3 - chance) / (clean - chance))
+    assert found.kept_of_seeds[[0, 2]].tolist() == pytest.approx([0.25, 0.0])
+    assert found.kept_of_seeds[1].isnan(), "it would be 8"
+    other = compared(planted(), AUC)
+    able = found._replace(
+        control_of_seeds=torch.full((3, 19), 0.9), null_of_seeds=torch.zeros(3, 19)
+    )
+    assert keeps_more([other], [able]) is not None
+    weak = able._replace(null_of_seeds=torch.tensor([0.0, 0.95, 0.0])[:, None].expand(3, 19))
+    assert keeps_more([other], [weak]) is None
 
 
 def test_where_clean_samples_do_not_show_it_nothing_is_said():

@@ -159,10 +159,12 @@ def test_adversarial_sets_are_read_with_the_prompts_of_their_task(study):
     assert adversarial_sets(neurons.prompts) == ("mini_adv_films",)
     found = adversarial_scores(neurons, ["mini_adv_films"])
     assert list(found) == [("roberta", "mini_adv_films")]
-    labels = torch.tensor(neurons.prompts.data("mini_adv_films")["test"]["label"][:])
+    model = neurons.prompts.start("roberta", "mini_films")
+    labels = neurons.part(model, "mini_adv_films", "apart").labels
+    assert len(labels) < len(neurons.part(model, "mini_adv_films", "all").labels)
     for seed, scores in enumerate(found["roberta", "mini_adv_films"]):
         assert scores.n.tolist() == labels.bincount().tolist()
-        same = neurons.scores("roberta", "mini_films", seed, on="mini_adv_films", part="all")
+        same = neurons.scores("roberta", "mini_films", seed, on="mini_adv_films", part="apart")
         assert scores.predictivity.equal(same.predictivity)
         assert scores.threshold_source == "clean-train"
 

@@ -123,6 +123,27 @@ def test_first_best_wins_and_patience_ends_training(tiny_backbone, data, monkeyp
     assert fingerprint(weights_of(victim)) == weights[1]
 
 
+@pytest.mark.parametrize(
+    ("changes", "n_evaluations"),
+    [
+        ({}, 8),
+        ({"enough": 0.9}, 5),
+        ({"enough": 0.91}, 8),
+        ({"give_up_below": 0.71}, 4),
+        ({"give_up_below": 0.7}, 8),
+        ({"give_up_below": 0.95}, 4),
+    ],
+)
+def test_training_ends_with_enough_or_is_given_up_at_half(
+    tiny_backbone, data, monkeypatch, changes, n_evaluations
+):
+    """Eight evaluations in all; what is too little is not waited for longer than half of them."""
+    scores = iter([0.5, 0.6, 0.4, 0.7, 0.9, 0.8, 0.8, 0.8])
+    monkeypatch.setattr(training, "clean_accuracy", lambda *_: next(scores))
+    config = dataclasses.replace(CONFIG, patience=9, **changes)
+    assert len(quiet(tiny_victim("mlp_ft", tiny_backbone), data, config).history) == n_evaluations
+
+
 def test_nothing_waits_for_the_device_within_a_step(tiny_backbone, data, monkeypatch):
     """Reading a value back makes a GPU wait; only evaluations do it, for loss and accuracy."""
     reads, item = [], torch.Tensor.item

@@ -136,7 +136,7 @@ def test_everything_that_changes_the_outcome_changes_the_key(tiny_backbone, data
     changed = {
         "learning_rate": 4e-3, "batch_size": 9, "epochs": 4, "eval_every_examples": 17,
         "patience": 99, "weight_decay": 0.02, "clip": 2.0, "seed": 8, "autocast": "auto",
-        "schedule": "constant",
+        "schedule": "constant", "enough": 0.9, "give_up_below": 0.6,
         "objective": "perturbation",
     }  # fmt: skip
     assert set(changed) == {field.name for field in dataclasses.fields(TrainConfig)}
