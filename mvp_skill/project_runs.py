@@ -13,9 +13,8 @@ METHODS = ("mlp_ft", "mvp")
 # Defences cost as much as all else. At the mini scale only the first task has them, and fewer tasks
 # and seeds are looked at.
 UNDEFENDED = "mlp_ft, mvp"
-# Pruned models, BitFit and adapters are trained for these alone. At the mini scale the first of
-# its tasks: on films suppression costs no more than random in the very model whose prompt found the
-# neurons (notebook 25), so there nothing can be asked of the other models.
+# Pruned models, BitFit and adapters are trained for these alone; at the mini scale for the first
+# of its tasks, whatever suppression costs there.
 FEW = {"mini": PROMPT_SCALES["mini"].tasks[0], "small": "sst2", "paper": "sst2, qnli"}
 
 
