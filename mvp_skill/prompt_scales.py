@@ -180,7 +180,8 @@ def prompt_settings(scale: str, **overrides: Any) -> PromptScale:
         check_choice("init", changes["init"], INITS)
     if "autocast" in changes:
         check_choice("autocast", changes["autocast"], AUTOCAST)
-    if isinstance(rate := changes.get("learning_rate"), int | float):
+    rate = changes.get("learning_rate")
+    if rate is not None and not isinstance(rate, dict):
         check_number("LEARNING_RATE", rate, "above 0", 0, math.inf)
         changes["learning_rate"] = dict.fromkeys(KINDS, rate)
     return replace(PROMPT_SCALES[scale], **changes)

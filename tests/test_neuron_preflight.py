@@ -53,6 +53,7 @@ GOOD = {
         ({"CLASSES": "no_task"}, "no_task"),
         ({"N_TRANSFER": -5}, "N_TRANSFER must be"),
         ({"N_MEASURED": 0}, "N_MEASURED must be"),
+        ({"LEARNING_RATE": "abc"}, "LEARNING_RATE must be"),
         ({"INIT": "zeros"}, "Unknown init 'zeros'"),
         ({"TASKS": "mini_nli", "TOP": 0.1}, "compared with two classes, but mini_nli has 3"),
     ],
