@@ -98,8 +98,8 @@ _MINI = PromptScale(
     n_transfer=100,
     objective=_OBJECTIVE,
     dropout=0.0,  # its noise kept prompts from learning to compare texts (validation accuracy)
-    enough=0.99,  # of 300 texts; the last three of them cost as much time as all others
-    n_starts=2,  # one prompt in twenty never left the level of guessing
+    enough=0.99,  # of 300 texts; the last three of them cost many evaluations
+    n_starts=2,  # some prompts never left the level of guessing
 )
 
 # Su et al. 2022's code, with which the authors tuned: batches of 16, a constant rate, no clipping
