@@ -35,16 +35,24 @@ class MaskedLMSwap(ta.transformations.WordSwap):
         self.masked_lm, self.max_candidates = masked_lm, max_candidates
 
     def _get_transformations(self, current_text, indices_to_modify):
-        spans = word_spans(current_text)
         indices = list(indices_to_modify)
-        found = self.masked_lm.candidates(
-            current_text.text, [spans[i] for i in indices], self.max_candidates
-        )
+        found = self._words_at(current_text, indices)
         return [
             current_text.replace_word_at_index(i, new)
             for i, words in zip(indices, found, strict=True)
-            for new in self._swaps(current_text.words[i], words)
+            for new in words
         ]
+
+    def words_for(self, text, index):
+        """The words that take the place of one word of an attacked text."""
+        return self._words_at(text, [index])[0]
+
+    def _words_at(self, text, indices):
+        spans = word_spans(text)
+        found = self.masked_lm.candidates(
+            text.text, [spans[i] for i in indices], self.max_candidates
+        )
+        return [self._swaps(text.words[i], words) for i, words in zip(indices, found, strict=True)]
 
     def _swaps(self, word, candidates):
         """Different one-word candidates other than the word, in its casing."""

@@ -5,7 +5,6 @@ functions.
 """
 
 import logging
-import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,31 +47,13 @@ class VictimWrapper(ta.models.wrappers.ModelWrapper):
         TextAttack takes outputs for probabilities if every row of a batch sums to one, which logits
         may do by chance. Shifted rows never do, and their softmax is the same to the bit.
         """
-        logits = self.model(text_input_list).float()  # [batch, class]
-        return logits - logits.amax(dim=1, keepdim=True)  # [batch, class]
+        return shifted(self.model(text_input_list))
 
 
-class WordsLeft(ta.constraints.PreTransformationConstraint):
-    """No word may be changed any more once as many are changed as the word limit allows.
-
-    It changes no result: the limit itself, checked on every candidate, would reject them all. But
-    TextAttack would write them first, for every word that is still to be visited; of an attack that
-    fails that was most of the time.
-    """
-
-    def __init__(self, limit):
-        self.limit = limit
-
-    def _get_modifiable_indices(self, current_text):
-        original = current_text
-        while "previous_attacked_text" in original.attack_attrs:
-            original = original.attack_attrs["previous_attacked_text"]
-        n_changed = len(current_text.all_words_diff(original))
-        n_words = len(current_text.words)
-        limits = [self.limit.max_num_words] if self.limit.max_num_words else []
-        if self.limit.max_percent:
-            limits.append(math.ceil(n_words * self.limit.max_percent))
-        return set(range(n_words)) if n_changed < min(limits) else set()
+def shifted(logits: torch.Tensor) -> torch.Tensor:
+    """Logits in 32 bits, each row shifted to a maximum of zero; both [batch, class]."""
+    logits = logits.float()
+    return logits - logits.amax(dim=1, keepdim=True)
 
 
 class LexiconPartOfSpeech(ta.constraints.Constraint):
@@ -107,11 +88,7 @@ class LexiconPartOfSpeech(ta.constraints.Constraint):
 
 
 class EncoderSimilarity(ta.constraints.semantics.sentence_encoders.SentenceEncoder):
-    """TextAttack's sentence encoder constraint with the vectors of `encoder.encode(sentences)`.
-
-    Texts under the window length pass with similarity 1, as in TextAttack, which encodes them
-    before it throws the result away; here they are not encoded at all.
-    """
+    """TextAttack's sentence encoder constraint with the vectors of `encoder.encode(sentences)`."""
 
     def __init__(self, encoder, **kwargs):
         super().__init__(**kwargs)
@@ -120,25 +97,3 @@ class EncoderSimilarity(ta.constraints.semantics.sentence_encoders.SentenceEncod
     def encode(self, sentences):
         """Sentence vectors [batch, d]."""
         return self.encoder.encode(sentences)
-
-    def clear_cache(self):
-        """Called by TextAttack after each example."""
-        self.encoder.clear_cache()
-
-    def _check_constraint_many(self, transformed_texts, reference_text):
-        short = [self._is_short(text) for text in transformed_texts]
-        for text, is_short in zip(transformed_texts, short, strict=True):
-            if is_short:
-                text.attack_attrs["similarity_score"] = 1.0
-        long_texts = [
-            t for t, is_short in zip(transformed_texts, short, strict=True) if not is_short
-        ]
-        kept = {id(t) for t in super()._check_constraint_many(long_texts, reference_text)}
-        return [
-            t
-            for t, is_short in zip(transformed_texts, short, strict=True)
-            if is_short or id(t) in kept
-        ]
-
-    def _is_short(self, text):
-        return self.skip_text_shorter_than_window and len(text.words) < self.window_size

@@ -13,13 +13,13 @@ from mvp_skill.errors import BadInput
 if TYPE_CHECKING:
     from mvp_skill.tasks import Task
 
-COMMON = ("query_budget", "batch_size")  # options that every recipe has
+COMMON = ("query_budget",)  # options that every recipe has
 RESERVED = "<SPLIT>"  # TextAttack's mark between columns; in a text it would break them apart
 
 
-def check_options(query_budget: int | None, batch_size: int) -> None:
+def check_options(query_budget: int | None, concurrency: int) -> None:
     """BadInput unless both numbers are at least 1; a budget of None means no limit."""
-    for name, value in (("query_budget", query_budget), ("batch_size", batch_size)):
+    for name, value in (("query_budget", query_budget), ("concurrency", concurrency)):
         if value is not None and value < 1:
             raise BadInput(f"{name} must be at least 1, not {value}.")
 

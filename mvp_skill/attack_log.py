@@ -30,10 +30,11 @@ FIELDS = (
 
 
 class AttackLog:
-    """What an attack did to each example, in the order of the examples.
+    """What an attack did to each example.
 
     parameters   everything the outcome depends on, as JSON values
-    path         JSON-lines file: a header with the parameters, then a line per finished example.
+    path         JSON-lines file: a header with the parameters, then a line per finished example, in
+                 the order in which they ended.
                  If it exists, its examples are taken over; a last line that was cut off when the
                  writing process was killed is dropped. None keeps the log in memory only.
     raises       BadInput if the file was made with other parameters or is damaged
@@ -42,20 +43,25 @@ class AttackLog:
     def __init__(self, parameters: Mapping[str, Any], path: str | Path | None = None):
         self.parameters = json.loads(json.dumps(parameters))  # tuples become lists, as in the file
         self.path = None if path is None else Path(path)
-        self.records: list[dict] = []
+        self._records: dict[int, dict] = {}  # by the number of the example
         if self.path is not None:
             self._take_over_or_start(self.path)
 
+    @property
+    def records(self) -> list[dict]:
+        """What is known of the examples, in their order."""
+        return [self._records[index] for index in sorted(self._records)]
+
     def append(self, record: Mapping[str, Any]) -> None:
-        """Add the next example; with a path, it is in the file when this returns."""
+        """Add an example that has ended; with a path, it is in the file when this returns."""
         if set(record) != set(FIELDS) or record["outcome"] not in OUTCOMES:
             raise ValueError(f"not a record with the fields {FIELDS}: {record}")
-        if record["index"] != len(self.records):
-            raise ValueError(f"example {record['index']} is not the next ({len(self.records)})")
+        if record["index"] in self._records or record["index"] < 0:
+            raise ValueError(f"example {record['index']} is there already, or is none")
         record = {field: record[field] for field in FIELDS}
         if self.path is not None:
             _append_line(self.path, record)
-        self.records.append(record)
+        self._records[record["index"]] = record
 
     def to_frame(self) -> "DataFrame":
         """One row per example: the fields, and `text` and `attacked_text` (one column per line)."""
@@ -67,7 +73,10 @@ class AttackLog:
         return frame
 
     def __len__(self) -> int:
-        return len(self.records)
+        return len(self._records)
+
+    def __contains__(self, index: int) -> bool:
+        return index in self._records
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
@@ -79,14 +88,14 @@ class AttackLog:
         if not lines:
             raise BadInput(f"The attack log {path} is empty; delete it and run the attack again.")
         log = cls(_parameters(lines[0], path))
-        log.records = lines[1:]
+        log._records = {line["index"]: line for line in lines[1:]}
         return log
 
     def _take_over_or_start(self, path: Path) -> None:
         lines, n_bytes = _read_lines(path) if path.exists() else ([], 0)
         if lines:
             _refuse_other_parameters(_parameters(lines[0], path), self.parameters, path)
-            self.records = lines[1:]
+            self._records = {line["index"]: line for line in lines[1:]}
             with path.open("rb+") as file:
                 file.truncate(n_bytes)
         else:

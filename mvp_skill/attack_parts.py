@@ -28,17 +28,6 @@ def words_to_leave(task: "Task", stop_words: frozenset[str]) -> list[Any]:
     ]
 
 
-def word_limit(**limit: Any) -> list[Any]:
-    """At most a share (max_percent) or a number (max_num_words) of the words may change.
-
-    The share counts the words of all columns, frozen ones and stop words included; rounded up.
-    """
-    from mvp_skill.attack_constraints import WordsLeft
-
-    on_candidates = textattack().constraints.overlap.MaxWordsPerturbed(**limit)
-    return [WordsLeft(on_candidates), on_candidates]
-
-
 def same_window(resources: "Resources") -> "Constraint":
     """The words around the change mean what they mean in the current text; short texts pass."""
     from mvp_skill.attack_constraints import EncoderSimilarity
@@ -67,9 +56,7 @@ def same_text(resources: "Resources", threshold: float, metric: str) -> "Constra
     )
 
 
-def wrong_label(
-    victim: "Victim", query_budget: int | None, batch_size: int
-) -> "UntargetedClassification":
+def wrong_label(victim: "Victim", query_budget: int | None) -> "UntargetedClassification":
     """Any other label than the true one; a budget of None means no limit."""
     from mvp_skill.attack_constraints import VictimWrapper, quiet
 
@@ -77,7 +64,6 @@ def wrong_label(
         return textattack().goal_functions.UntargetedClassification(
             VictimWrapper(victim),
             query_budget=float("inf") if query_budget is None else query_budget,
-            model_batch_size=batch_size,
         )
 
 

@@ -14,7 +14,6 @@ from mvp_skill.attack_parts import (
     check_at_least_one,
     same_text,
     same_window,
-    word_limit,
     words_to_leave,
     wrong_label,
 )
@@ -40,7 +39,6 @@ def textfooler(
     resources: "Resources",
     *,
     query_budget: int | None = None,
-    batch_size: int = 32,
 ) -> "Attack":
     """TextFooler (Jin et al. 2020) as the code of the MVP paper uses it.
 
@@ -53,14 +51,14 @@ def textfooler(
     constraints = [
         *words_to_leave(task, textfooler_stop_words()),
         # Authors' attacker(): 0.1 or 0.3 by data set; their recipe file says 0.3 for all.
-        *word_limit(max_percent=task.max_perturbed_fraction),
+        ta.constraints.overlap.MaxWordsPerturbed(max_percent=task.max_perturbed_fraction),
         ta.constraints.semantics.WordEmbeddingDistance(embedding, min_cos_sim=MIN_WORD_COSINE),
         resources.get("tagger").constraint(),
         same_window(resources),
     ]
     swap = ta.transformations.WordSwapEmbedding(resources.get("neighbours").k, embedding)
     search = ta.search_methods.GreedyWordSwapWIR(wir_method="delete")
-    return ta.Attack(wrong_label(victim, query_budget, batch_size), constraints, swap, search)
+    return ta.Attack(wrong_label(victim, query_budget), constraints, swap, search)
 
 
 def textbugger(
@@ -69,7 +67,6 @@ def textbugger(
     resources: "Resources",
     *,
     query_budget: int | None = None,
-    batch_size: int = 32,
 ) -> "Attack":
     """What the code of the MVP paper calls TextBugger: exchanges of words only.
 
@@ -81,7 +78,7 @@ def textbugger(
     embedding = resources.get("neighbours").embedding()
     swap = ta.transformations.WordSwapEmbedding(5, embedding)
     search = ta.search_methods.GreedyWordSwapWIR(wir_method="delete")
-    return ta.Attack(wrong_label(victim, query_budget, batch_size), constraints, swap, search)
+    return ta.Attack(wrong_label(victim, query_budget), constraints, swap, search)
 
 
 def textbugger_stock(
@@ -90,7 +87,6 @@ def textbugger_stock(
     resources: "Resources",
     *,
     query_budget: int | None = None,
-    batch_size: int = 32,
 ) -> "Attack":
     """TextBugger (Li et al. 2019) as in TextAttack: a space, a lost letter, two swapped ones, a
     look-alike, or one of the five nearest neighbours.
@@ -117,7 +113,7 @@ def textbugger_stock(
         same_text(resources, threshold=0.8, metric="angular"),
     ]
     search = ta.search_methods.GreedyWordSwapWIR(wir_method="delete")
-    return ta.Attack(wrong_label(victim, query_budget, batch_size), constraints, bugs, search)
+    return ta.Attack(wrong_label(victim, query_budget), constraints, bugs, search)
 
 
 def bert_attack(
@@ -126,7 +122,6 @@ def bert_attack(
     resources: "Resources",
     *,
     query_budget: int | None = None,
-    batch_size: int = 32,
     max_candidates: int = 8,
     max_perturbed_fraction: float = BERT_ATTACK_FRACTION,
 ) -> "Attack":
@@ -150,12 +145,12 @@ def bert_attack(
 
     constraints = [
         *words_to_leave(task, nltk_stop_words()),
-        *word_limit(max_percent=max_perturbed_fraction),
+        ta.constraints.overlap.MaxWordsPerturbed(max_percent=max_perturbed_fraction),
         same_text(resources, threshold=0.2, metric="cosine"),
     ]
     swap = MaskedLMSwap(resources.get("masked_lm"), max_candidates)
     search = ta.search_methods.GreedyWordSwapWIR(wir_method="unk")
-    return ta.Attack(wrong_label(victim, query_budget, batch_size), constraints, swap, search)
+    return ta.Attack(wrong_label(victim, query_budget), constraints, swap, search)
 
 
 def misspelling(
@@ -164,7 +159,6 @@ def misspelling(
     resources: "Resources",
     *,
     query_budget: int | None = None,
-    batch_size: int = 32,
     max_words: int = 1,
 ) -> "Attack":
     """Adversarial misspelling (Pruthi et al. 2019) as in TextAttack, one typo per word.
@@ -194,10 +188,10 @@ def misspelling(
     constraints = [
         ta.constraints.pre_transformation.MinWordLength(min_length=4),
         *words_to_leave(task, nltk_stop_words()),
-        *word_limit(max_num_words=max_words),
+        ta.constraints.overlap.MaxWordsPerturbed(max_num_words=max_words),
     ]
     search = ta.search_methods.GreedySearch()
-    return ta.Attack(wrong_label(victim, query_budget, batch_size), constraints, typos, search)
+    return ta.Attack(wrong_label(victim, query_budget), constraints, typos, search)
 
 
 RECIPES: dict[str, Callable[..., "Attack"]] = {

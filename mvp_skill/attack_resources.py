@@ -45,14 +45,14 @@ class Encoder(Protocol):
     def encode(self, sentences: list[str]) -> "Tensor":
         """Sentence vectors [batch, d]."""
 
-    def clear_cache(self) -> None:
-        """Forget stored vectors; called after each example."""
-
 
 class MaskedLM(Protocol):
     """Names words that fit the place of a word in a text."""
 
     fingerprint: str
+
+    def read(self, texts: Sequence[str], k: int) -> None:
+        """Read texts together, before `candidates` is asked about each of them."""
 
     def candidates(self, text: str, spans: Sequence[tuple[int, int]], k: int) -> list[list[str]]:
         """At most `k` words, the best first, for the characters [start, end) of each span."""

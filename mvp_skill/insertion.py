@@ -116,6 +116,7 @@ class Insertion:
         has_pad = tokenizer.pad_token_id is not None  # without one any token does: nothing reads it
         self.pad_id = tokenizer.pad_token_id if has_pad else tokenizer.eos_token_id
         taken = _lengths(self.frame).sum() + _lengths([t.ids for t in self.templates])
+        self.max_length, self.beside = max_length, int(taken.max())
         self.room = max_length - taken  # [template]
         if self.room.min() < n_columns:
             raise BadInput(
@@ -152,10 +153,14 @@ class Insertion:
         """Every text as a tuple of strings; BadInput if one is not what the task has."""
         return check_texts(texts, self.n_columns)
 
-    def lengths(self, records: Sequence[Record]) -> list[int]:
-        """Tokens of each record in all its rows together, at most; the frame does not count."""
-        longest_template = max(len(template.ids) for template in self.templates)
-        return [len(self.templates) * (record.length + longest_template) for record in records]
+    def row_lengths(self, records: Sequence[Record]) -> list[int]:
+        """Tokens of the longest row of each record, special tokens and template included."""
+        return [min(record.length + self.beside, self.max_length) for record in records]
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of each record: one per template."""
+        return len(self.templates)
 
     def every_row(self, records: Sequence[Record]) -> Rows:
         """Each record through every template (as it is, if there are none)."""

@@ -1,18 +1,24 @@
 """What a masked language model would put in the place of a word: BERT-Attack's candidates."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from mvp_skill.batching import steady_batches
 from mvp_skill.errors import BadInput
 from mvp_skill.masked_lm import longest_row
+from mvp_skill.token_budgets import budget_of
 from mvp_skill.weights import fingerprint
 
 WORD_START = "Ġ"  # how a byte-level vocabulary writes the space before a word
 
+READINGS = 256  # texts remembered; a few numbers per token
 Guess = tuple[float, int]  # log-probability and token id
+Reading = tuple[list[tuple[int, int]], list[list[Guess]]]
+"""Characters of each token of a text, and the most probable tokens in its place."""
 
 
 class MaskedLMCandidates:
@@ -42,18 +48,30 @@ class MaskedLMCandidates:
         self.model = model.to(self.device)
         self.starts = word_starts(self.tokenizer)  # [token]
         self.max_length = min(self.tokenizer.model_max_length, longest_row(model.config))
-        self._read: tuple[tuple[str, int], tuple] | None = None
+        self.budget = budget_of("masked_lm", self.model)
+        self._readings: OrderedDict[tuple[str, int], Reading] = OrderedDict()
 
     def candidates(self, text: str, spans: Sequence[tuple[int, int]], k: int) -> list[list[str]]:
         """For each word, given by its characters [start, end) in the text, at most `k` others.
 
         Most probable first; the word itself may be among them.
         """
-        if self._read is None or self._read[0] != (text, k):
-            # A search asks for one word of the same text after the other.
-            self._read = (text, k), self._reading(text, k)
-        places, guesses = self._read[1]
+        self.read([text], k)
+        places, guesses = self._readings[text, k]
         return [self._words(pieces_of(places, *span), guesses, k) for span in spans]
+
+    def read(self, texts: Sequence[str], k: int) -> None:
+        """Read texts together, so that `candidates` of each of them finds them read.
+
+        A search asks for one word of the same text after the other; the last READINGS are kept.
+        """
+        new = [text for text in dict.fromkeys(texts) if (text, k) not in self._readings]
+        if new:
+            self._readings.update({(t, k): r for t, r in zip(new, self._read(new, k), strict=True)})
+        for text in texts:
+            self._readings.move_to_end((text, k))
+        while len(self._readings) > max(READINGS, len(texts)):
+            self._readings.popitem(last=False)
 
     @property
     def fingerprint(self) -> str:
@@ -61,23 +79,39 @@ class MaskedLMCandidates:
         digest = fingerprint(self.model.state_dict())
         return f"masked {self.model.config.model_type}, sha256 {digest[:16]}"
 
-    @torch.inference_mode()
-    def _reading(self, text: str, k: int) -> tuple[list[tuple[int, int]], list[list[Guess]]]:
-        """Characters of each token, and the `k` most probable tokens in its place."""
+    def _read(self, texts: list[str], k: int) -> list[Reading]:
         encoded = self.tokenizer(
-            " " + text,  # so that the first word has the pieces of any other
+            [" " + text for text in texts],  # so that the first word has the pieces of any other
             truncation=True,
             max_length=self.max_length,
             return_offsets_mapping=True,
             split_special_tokens=True,  # a "<mask>" in the text is text
-            return_tensors="pt",
         )
-        places = [(a - 1, b - 1) for a, b in encoded.pop("offset_mapping")[0].tolist()]
-        logits = self.model(**encoded.to(self.device)).logits[0]  # [position, token]
-        scores = logits[:, : len(self.starts)].float().log_softmax(dim=1)
-        best = scores.topk(min(k, len(self.starts)), dim=1)
-        rows = zip(best.values.tolist(), best.indices.tolist(), strict=True)
-        return places, [list(zip(*row, strict=True)) for row in rows]
+        ids = encoded["input_ids"]
+        found: dict[int, Reading] = {}
+        for batch in steady_batches([len(row) for row in ids], 1, self.budget.tokens):
+            guesses = self._guesses([ids[i] for i in batch], k)
+            for index, guessed in zip(batch.tolist(), guesses, strict=True):
+                places = [(a - 1, b - 1) for a, b in encoded["offset_mapping"][index]]
+                found[index] = places, guessed
+        return [found[index] for index in range(len(texts))]
+
+    @torch.inference_mode()
+    def _guesses(self, ids: list[list[int]], k: int) -> list[list[list[Guess]]]:
+        """Of each text the `k` most probable tokens in the place of each of its tokens."""
+        padded = self.tokenizer.pad({"input_ids": ids}, return_tensors="pt").to(self.device)
+        with self.budget.timed(padded["input_ids"].numel(), padded["input_ids"].device):
+            logits = self.model(**padded).logits  # [batch, position, token]
+        scores = logits[..., : len(self.starts)].float().log_softmax(dim=-1)
+        best = scores.topk(min(k, len(self.starts)), dim=-1)  # [batch, position, k]
+        pairs = zip(best.values.tolist(), best.indices.tolist(), ids, strict=True)
+        return [
+            [
+                list(zip(*guess, strict=True))
+                for guess in zip(v[: len(row)], i[: len(row)], strict=True)
+            ]
+            for v, i, row in pairs
+        ]
 
     def _words(self, pieces: list[int], guesses: list[list[Guess]], k: int) -> list[str]:
         options = [self._fitting(guesses[p], p == pieces[0]) for p in pieces]

@@ -7,36 +7,47 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mvp_skill.batching import evaluation_batches
+from mvp_skill.batching import steady_batches
 from mvp_skill.insertion import Record, Rows
+from mvp_skill.token_budgets import TokenBudget
 
 # Tokens, with padding, in one batch. It changes speed and memory, not the predictions.
 EVALUATION_TOKENS = {"cpu": 4_096, "cuda": 131_072}
 
 
-def predict(victim: nn.Module, texts: Sequence[str] | Sequence[tuple[str, str]]) -> Tensor:
+def predict(
+    victim: nn.Module,
+    texts: Sequence[str] | Sequence[tuple[str, str]],
+    budget: TokenBudget | None = None,
+) -> Tensor:
     """Logits of texts, [batch, class], fp32 on the CPU; the order is that of the texts.
 
     Always in evaluation mode and without gradients, whatever mode the victim is in (it is left as
     it was): the answer depends on the texts alone. Equal texts are computed once.
 
+        budget   tokens of a batch; EVALUATION_TOKENS if None
         raises   BadInput if a text is not what the task has
     """
     examples = victim.insertion.checked(texts)
     unique = {example: index for index, example in enumerate(dict.fromkeys(examples))}
-    logits = predict_records(victim, victim.encode(list(unique)))
+    logits = predict_records(victim, victim.encode(list(unique)), budget)
     return logits[[unique[example] for example in examples]]  # [batch, class]
 
 
-def predict_records(victim: nn.Module, records: Sequence[Record]) -> Tensor:
+def predict_records(
+    victim: nn.Module, records: Sequence[Record], budget: TokenBudget | None = None
+) -> Tensor:
     """Logits of encoded texts, [batch, class], fp32 on the CPU."""
     if not records:
         return torch.zeros(0, len(victim.settings.label_names))
-    return in_batches(victim, records, victim.logits)
+    return in_batches(victim, records, victim.logits, budget)
 
 
 def in_batches(
-    victim: nn.Module, records: Sequence[Record], compute: Callable[[Rows], Tensor]
+    victim: nn.Module,
+    records: Sequence[Record],
+    compute: Callable[[Rows], Tensor],
+    budget: TokenBudget | None = None,
 ) -> Tensor:
     """What `compute` (of the victim) makes of each record, in their order, fp32 on the CPU.
 
@@ -44,20 +55,43 @@ def in_batches(
 
         records   at least one
         compute   rows of several records -> [batch, ...]
+        budget    tokens of a batch; EVALUATION_TOKENS if None
         returns   [batch, ...]
     """
     device = next(victim.parameters()).device
-    batches = evaluation_batches(
-        victim.insertion.lengths(records), EVALUATION_TOKENS.get(device.type, 4_096)
-    )
+    budget = budget or TokenBudget((EVALUATION_TOKENS.get(device.type, 4_096),))
+    lengths, n_rows = victim.insertion.row_lengths(records), victim.insertion.n_rows
+    batches, parts = [], []
     with evaluation_mode(victim), torch.inference_mode():
-        parts = [
-            compute(victim.collate([records[index] for index in batch]).to(device)).float()
-            for batch in batches
-        ]
+        for batch in steady_batches(lengths, n_rows, budget.tokens):
+            chosen = [records[index] for index in batch]
+            parts.append(_computed(victim, chosen, compute, device, budget))
+            batches.append(batch)
         computed = torch.cat(parts).cpu()
     place = np.argsort(np.concatenate(batches))
     return computed[place]  # [batch, ...]; a copy, which unlike `computed` may meet autograd again
+
+
+def _computed(
+    victim: nn.Module,
+    records: Sequence[Record],
+    compute: Callable[[Rows], Tensor],
+    device: torch.device,
+    budget: TokenBudget,
+) -> Tensor:
+    """One batch; in halves if it does not fit into memory."""
+    rows = victim.collate(records)
+    n_tokens = rows.input_ids.numel()
+    try:
+        with budget.timed(n_tokens, device):
+            return compute(rows.to(device)).float()
+    except torch.OutOfMemoryError:
+        if len(records) == 1:
+            raise
+    budget.too_large(n_tokens)
+    half = len(records) // 2
+    parts = (records[:half], records[half:])
+    return torch.cat([_computed(victim, part, compute, device, budget) for part in parts])
 
 
 @contextmanager

@@ -119,8 +119,10 @@ class PromptFormat:
         """Every text as a tuple of strings; BadInput if one is not what the task has."""
         return check_texts(texts, len(self.columns))
 
-    def lengths(self, records: Sequence[PromptRecord]) -> list[int]:
-        """Positions of each record, those of the prompt included."""
+    n_rows = 1  # of each record
+
+    def row_lengths(self, records: Sequence[PromptRecord]) -> list[int]:
+        """Positions of the row of each record, those of the prompt included."""
         return [self.n_prompt + record.length for record in records]
 
     def _row(self, texts: Sequence[list[int]]) -> np.ndarray:

@@ -3,17 +3,19 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from mvp_skill.batching import evaluation_batches
+from mvp_skill.batching import steady_batches
 from mvp_skill.errors import BadInput
 from mvp_skill.masked_lm import longest_row
+from mvp_skill.token_budgets import budget_of
 from mvp_skill.weights import fingerprint
 
 USE_URL = "https://tfhub.dev/google/universal-sentence-encoder/3"  # the one of the stock recipe
-TOKENS_PER_BATCH = 4096  # with padding; a few hundred windows
+AT_ONCE = 256  # sentences for the Universal Sentence Encoder, which makes no batches of its own
 
 
 class BackboneEncoder:
@@ -28,9 +30,7 @@ class BackboneEncoder:
         least_similarity   angular similarity that an attack asks for of the words around a
                            change; the recipe's own if None
 
-    Every different sentence is encoded once, in batches of similar length; vectors are kept until
-    `clear_cache`, which TextAttack calls after each example. So what an example's result depends on
-    does not include the examples before it.
+    In batches of similar length, of as many tokens as suit the device.
     """
 
     def __init__(
@@ -46,23 +46,18 @@ class BackboneEncoder:
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.tokenizer, self.model = _load(self.folder, self.device)
         self.max_length = min(self.tokenizer.model_max_length, longest_row(self.model.config))
-        self._vectors: dict[str, Tensor] = {}
+        self.budget = budget_of("encoder", self.model)
 
     def encode(self, sentences: list[str]) -> Tensor:
         """Sentence vectors [batch, d_model], float32 on the CPU."""
-        new = [s for s in dict.fromkeys(sentences) if s not in self._vectors]
-        if new:
-            ids = self.tokenizer(new, truncation=True, max_length=self.max_length)["input_ids"]
-            for rows in evaluation_batches([len(i) for i in ids], TOKENS_PER_BATCH):
-                vectors = self._encode_batch([ids[row] for row in rows])  # [batch, d_model]
-                self._vectors.update(zip([new[row] for row in rows], vectors, strict=True))
         if not sentences:
             return torch.empty(0, self.model.config.hidden_size)
-        return torch.stack([self._vectors[s] for s in sentences])
-
-    def clear_cache(self) -> None:
-        """Forget all vectors."""
-        self._vectors.clear()
+        ids = self.tokenizer(sentences, truncation=True, max_length=self.max_length)["input_ids"]
+        lengths, batches, parts = [len(row) for row in ids], [], []
+        for batch in steady_batches(lengths, 1, self.budget.tokens):
+            parts.append(self._encode_batch([ids[row] for row in batch]))  # [batch, d_model]
+            batches.append(batch)
+        return torch.cat(parts)[np.argsort(np.concatenate(batches))]
 
     @property
     def fingerprint(self) -> str:
@@ -78,7 +73,8 @@ class BackboneEncoder:
         padded = padded.to(self.device)  # [batch, position]
         lengths = torch.tensor([len(row) for row in ids], device=self.device)  # [batch]
         mask = torch.arange(padded.shape[1], device=self.device) < lengths[:, None]
-        output = self.model(padded, attention_mask=mask.long())
+        with self.budget.timed(padded.numel(), padded.device):
+            output = self.model(padded, attention_mask=mask.long())
         hidden = output.last_hidden_state  # [batch, position, d_model]
         total = (hidden * mask[..., None]).sum(1)  # [batch, d_model]
         vectors = (total / lengths[:, None]).float().cpu()  # [batch, d_model]
@@ -115,13 +111,14 @@ class UniversalSentenceEncoder:
 
     def encode(self, sentences: list[str]) -> Tensor:
         """Sentence vectors [batch, d], float32 on the CPU."""
+        starts = range(0, len(sentences), AT_ONCE)
+        return torch.cat([self._encoded(sentences[i : i + AT_ONCE]) for i in starts])
+
+    def _encoded(self, sentences: list[str]) -> Tensor:
         vectors = self.model(sentences)
         if isinstance(vectors, dict):
             vectors = vectors["outputs"]
         return torch.as_tensor(vectors.numpy())
-
-    def clear_cache(self) -> None:
-        """Nothing is kept."""
 
 
 def _load(folder: Path, device: str) -> tuple:

@@ -16,14 +16,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
 
 NLTK_DATA = Path(__file__).parent / "nltk_data"
 INSTALL = "textattack.shared.utils.install"
-LONGEST_WORD = 64  # characters
 POST_INSTALL_MARKER = "post_install_check_3"  # the file whose absence starts the downloads
 
 # What TextAttack's modules write to the environment when they are imported.
@@ -51,27 +49,7 @@ def textattack() -> ModuleType:
         with _flair_imports(), _environment_kept(), _loggers_kept():
             sys.modules[INSTALL] = _install_module()
             import textattack  # noqa: F401
-        _remember_words()
     return sys.modules["textattack"]
-
-
-def _remember_words() -> None:
-    """Let an attacked text take each word apart once, not again in every candidate.
-
-    For a candidate TextAttack looks for words inside every word of the text; that was half of the
-    time of an attack. The answer depends on the word alone. Long strings are not kept.
-    """
-    from textattack.shared import attacked_text
-
-    split = attacked_text.words_from_text
-    remembered = lru_cache(maxsize=2**16)(lambda text: tuple(split(text)))
-
-    def words_from_text(s: str, words_to_ignore: list[str] | None = None) -> list[str]:
-        if words_to_ignore or len(s) > LONGEST_WORD:
-            return split(s, words_to_ignore or [])
-        return list(remembered(s))
-
-    attacked_text.words_from_text = words_from_text
 
 
 def _provide_stop_words() -> None:

@@ -115,7 +115,7 @@ def test_missing_and_empty_logs(tmp_path):
 @pytest.mark.parametrize(
     "wrong",
     [
-        record(1),  # not the next
+        record(-1),  # of no example
         {**record(0), "more": 1},
         {k: v for k, v in record(0).items() if k != "oracle"},
         record(0, outcome="won"),

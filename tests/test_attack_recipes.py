@@ -16,12 +16,10 @@ from attack_cases import (
     without_seconds,
 )
 
-from mvp_skill import attack_constraints
 from mvp_skill.attack_recipes import NEEDS, RECIPES, recipe_named, word_limits
 from mvp_skill.errors import BadInput
 from mvp_skill.stop_words import nltk_stop_words
 from mvp_skill.tasks import TASKS
-from mvp_skill.textattack_import import textattack
 
 DRAWING = ("textbugger_stock", "misspelling")
 ANGULAR = 1 - 0.5 / math.pi
@@ -64,9 +62,8 @@ def test_constraints_and_their_order(name):
     assert [type(c).__name__ for c in found.constraints] == NAMES[name]
     before = [type(c).__name__ for c in found.pre_transformation_constraints]
     every = ["RepeatModification", "StopwordModification", "InputColumnModification"]
-    limited = ["WordsLeft"] if "MaxWordsPerturbed" in NAMES[name] else []
     first = ["MinWordLength"] if name == "misspelling" else []
-    assert before == [*first, *every, *limited]
+    assert before == [*first, *every]
     assert type(found.goal_function).__name__ == "UntargetedClassification"
     assert found.goal_function.query_budget == float("inf")
     assert set(NAMES) == set(RECIPES) == set(NEEDS)
@@ -117,25 +114,6 @@ def test_word_limits_per_data_set():
         for attack, limit in limits.items():
             caps = [c for c in made(attack, TASKS[name]).constraints if hasattr(c, "max_percent")]
             assert [c.max_percent or c.max_num_words for c in caps] == ([limit] if limit else [])
-
-
-@pytest.mark.parametrize("name", [name for name in RECIPES if "MaxWordsPerturbed" in NAMES[name]])
-def test_a_limit_that_is_reached_saves_candidates_and_changes_nothing(name, monkeypatch):
-    written = textattack().shared.AttackedText.generate_new_attacked_text
-    counted = []
-
-    def counting(text, words):
-        counted.append(words)
-        return written(text, words)
-
-    monkeypatch.setattr(textattack().shared.AttackedText, "generate_new_attacked_text", counting)
-    rows = examples(("good good good good film", 1), ("a bad plot", 0))
-    saved = without_seconds(run(BagOfWords(), rows, recipe=name).records)
-    n_saved, counted[:] = len(counted), []
-    everything = lambda self, text: set(range(len(text.words)))  # noqa: E731
-    monkeypatch.setattr(attack_constraints.WordsLeft, "_get_modifiable_indices", everything)
-    assert without_seconds(run(BagOfWords(), rows, recipe=name).records) == saved
-    assert n_saved < len(counted)
 
 
 # --- what holds for every attack ----------------------------------------------------------------

@@ -17,37 +17,42 @@ from mvp_skill.attack_log import AttackLog
 from mvp_skill.attack_recipes import NEEDS, RECIPES
 from mvp_skill.errors import BadInput
 from mvp_skill.tasks import Task
+from mvp_skill.textattack_import import textattack
 
 
-def test_each_example_has_its_own_seed_and_global_generators_are_given_back(monkeypatch):
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_each_example_has_its_own_seed_and_global_generators_are_given_back(
+    monkeypatch, concurrency
+):
     draws = {}
 
     def drawing(victim, task, resources, **options):
-        class Drawing:
-            pre_transformation_constraints = ()
+        made = RECIPES["textbugger_stock"](victim, task, resources, **options)
 
-            def attack(self, text, label):
-                draws.setdefault(text.text, []).append((random.random(), np.random.rand()))
-                raise RuntimeError("enough")
+        class Drawing(textattack().transformations.WordSwap):
+            def _get_replacement_words(self, word):
+                draws.setdefault(word, []).append((random.random(), np.random.rand()))
+                return [word + "x"]
 
-            def clear_cache(self):
-                pass
-
-        return Drawing()
+        made.transformation = Drawing()
+        return made
 
     monkeypatch.setitem(RECIPES, "drawing", drawing)
     monkeypatch.setitem(NEEDS, "drawing", ())
-    rows = examples(("good film", 1), ("bad film", 0), ("poor plot", 0))
+    rows = examples(("film good", 0), ("plot bad", 0), ("cast poor", 0))
+    victim = BagOfWords({"zebra": 1.0})  # never changes its mind, so every word is tried
+    options = {"recipe": "drawing", "concurrency": concurrency}
     random.seed(5)
     np.random.seed(5)
     before = random.getstate(), np.random.get_state()[1].tolist()
-    run(BagOfWords(), rows, recipe="drawing")
-    run(BagOfWords(), rows, recipe="drawing")
-    run(BagOfWords(), rows, recipe="drawing", seed=1)
+    run(victim, rows, **options)
+    run(victim, rows[::-1], **options)
+    run(victim, rows, seed=1, **options)
     assert (random.getstate(), np.random.get_state()[1].tolist()) == before
+    assert len(draws) == 6 and all(len(drawn) == 3 for drawn in draws.values())
     assert all(first == second for first, second, _ in draws.values())
-    for part in (0, 1):  # Python's and NumPy's: another number per example and seed
-        assert len({d[part] for first, _, third in draws.values() for d in (first, third)}) == 6
+    for part in (0, 1):  # Python's and NumPy's: another number per word, example and seed
+        assert len({d[part] for first, _, third in draws.values() for d in (first, third)}) == 12
 
 
 KILLED = """
@@ -61,25 +66,29 @@ class Dying(BagOfWords):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().__call__(texts)
 
-run(Dying(), MIXED, log_path={path!r}, victim_key="v")
+run(Dying(), MIXED, log_path={path!r}, victim_key="v", concurrency={concurrency})
 """
 
 
-def test_killed_in_another_process_and_resumed_here_gives_the_same_log(tmp_path):
+@pytest.mark.parametrize(("concurrency", "ended"), [(1, [0, 1, 2, 3]), (3, [0, 2])])
+def test_killed_in_another_process_and_resumed_here_gives_the_same_log(
+    tmp_path, concurrency, ended
+):
     path = tmp_path / "log.jsonl"
-    code = KILLED.format(tests=str(Path(__file__).parent), path=str(path))
+    tests = str(Path(__file__).parent)
+    code = KILLED.format(tests=tests, path=str(path), concurrency=concurrency)
     root = str(Path(__file__).parent.parent)
     environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": root}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
     killed = AttackLog.read(path)
-    assert len(killed) == 4  # the fifth example killed it
+    assert [record["index"] for record in killed.records] == ended  # the fifth example killed it
 
     with path.open("a") as file:
         file.write('{"index": 4, "label": 0, "cle')  # killed while writing
     resumed = run(BagOfWords(), MIXED, log_path=path, victim_key="v")
     whole = run(BagOfWords(), MIXED, log_path=tmp_path / "whole.jsonl", victim_key="v")
-    assert resumed.records[:4] == killed.records  # taken over, seconds and all
+    assert [resumed.records[i] for i in ended] == killed.records  # taken over, seconds and all
     assert without_seconds(resumed.records) == without_seconds(whole.records)
     assert resumed.parameters == whole.parameters
     assert AttackLog.read(path).records == resumed.records

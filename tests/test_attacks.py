@@ -197,7 +197,7 @@ def test_an_example_that_raises_is_an_error_and_the_run_goes_on(caplog):
             {"recipe": "misspelling", "recipe_options": {"k": 2}},
             "misspelling has no option 'k'; it has max_words",
         ),
-        (MIXED, {"batch_size": 0}, "batch_size must be at least 1"),
+        (MIXED, {"concurrency": 0}, "concurrency must be at least 1"),
     ],
 )
 def test_bad_input_is_one_sentence_before_the_victim_is_asked(rows, options, sentence):

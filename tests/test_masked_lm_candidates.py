@@ -166,7 +166,7 @@ def test_words_beyond_the_longest_text_have_no_candidates(tiny_bert):
 
 def test_a_mask_in_a_text_is_text(tiny_backbone):
     model = MaskedLMCandidates(tiny_backbone, device="cpu")
-    places, _ = model._reading("a <mask> film", 3)
+    ((places, _),) = model._read(["a <mask> film"], 3)
     assert len([p for p in places if p[0] >= 0]) > 3
     encoded = model.tokenizer(" a <mask> film", split_special_tokens=True)["input_ids"]
     assert model.tokenizer.mask_token_id not in encoded
@@ -174,13 +174,19 @@ def test_a_mask_in_a_text_is_text(tiny_backbone):
 
 def test_a_text_is_read_once_whatever_is_asked_of_it(tiny_backbone, monkeypatch):
     model = MaskedLMCandidates(tiny_backbone, device="cpu")
-    read, original = [], model._reading
-    monkeypatch.setattr(model, "_reading", lambda *a: read.append(a) or original(*a))
+    read, original = [], model._read
+    monkeypatch.setattr(model, "_read", lambda texts, k: read.extend(texts) or original(texts, k))
     first = model.candidates("the film was good", [(4, 8)], 5)
     both = model.candidates("the film was good", [(4, 8), (13, 17)], 5)
     assert both[0] == first[0] and len(read) == 1
-    model.candidates("the film was bad", [(4, 8)], 5)
+    model.read(["the film was bad", "a film", "the film was good", "a film"], 5)
+    assert read == ["the film was good", "the film was bad", "a film"]
     assert model.candidates("the film was good", [(4, 8)], 5) == first and len(read) == 3
+    monkeypatch.setattr("mvp_skill.masked_lm_candidates.READINGS", 2)
+    model.read(["another film"], 5)  # now only the last two are remembered
+    assert model.candidates("the film was good", [(4, 8)], 5) == first and len(read) == 4
+    model.candidates("the film was bad", [(4, 8)], 5)
+    assert len(read) == 5
     assert not model.model.training
 
 

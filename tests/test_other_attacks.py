@@ -30,7 +30,7 @@ def test_textbugger_asks_the_encoder_about_15_words_and_not_about_shorter_texts(
     encoder = CountingEncoder(far=("decent", "okay", "bad", "poor", "awful"))
     short, long = (" ".join(["good", *FILLER.split()][:n]) for n in (14, 15))
     record = one(BagOfWords(), short, 1, encoder=encoder, recipe="textbugger")
-    assert record["outcome"] == "succeeded" and encoder.asked == ["<cleared>"]
+    assert record["outcome"] == "succeeded" and encoder.asked == []
     record = one(BagOfWords(), long, 1, encoder=encoder, recipe="textbugger")
     assert record["outcome"] == "failed" and len(encoder.asked) > 1
 
@@ -87,9 +87,9 @@ def test_stock_textbugger_compares_whole_texts_with_the_original():
     encoder = CountingEncoder()
     text = f"film {FILLER}"
     one(BagOfWords({"film": 1.0}), text, 1, encoder=encoder, recipe="textbugger_stock")
-    n = encoder.asked.index("<cleared>") // 2
-    assert set(encoder.asked[:n]) == {text}
-    assert all(asked.endswith(FILLER) for asked in encoder.asked[n : 2 * n])
+    assert encoder.asked[0] == text and encoder.asked.count(text) == 1
+    assert len(encoder.asked) > 3
+    assert all(asked.endswith(FILLER) for asked in encoder.asked)
 
 
 # --- BERT-Attack --------------------------------------------------------------------------------
@@ -125,8 +125,8 @@ def test_bert_attack_compares_the_whole_text_with_the_original():
     victim = BagOfWords({**weights, "with": 1.0})
     record = one(victim, text, 1, encoder=encoder, recipe="bert_attack")
     assert len(changed(record)) > 1
-    references = [asked for asked in encoder.asked if asked == text]
-    assert len(references) * 2 == len(encoder.asked) - 1  # one per candidate, and "<cleared>"
+    assert encoder.asked[0] == text and len(encoder.asked) > 2
+    assert {len(asked.split()) for asked in encoder.asked} == {len(text.split())}
 
 
 # --- misspelling --------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from attack_cases import fake_hub
 
 from mvp_skill.errors import BadInput
 from mvp_skill.sentence_encoders import BackboneEncoder, UniversalSentenceEncoder
-from mvp_skill.textattack_import import textattack
+from mvp_skill.token_budgets import TokenBudget
 
 SENTENCES = [
     "the film was great",
@@ -34,9 +34,9 @@ def encoded_slowly(folder, sentence):
     return sum(hidden[i] for i in range(len(ids))) / len(ids)
 
 
-def test_backbone_encoder_against_a_slow_reference(tiny_backbone, monkeypatch):
-    monkeypatch.setattr("mvp_skill.sentence_encoders.TOKENS_PER_BATCH", 24)  # several batches
+def test_backbone_encoder_against_a_slow_reference(tiny_backbone):
     encoder = BackboneEncoder(tiny_backbone, device="cpu")
+    encoder.budget = TokenBudget((24,))  # several batches
     vectors = encoder.encode(SENTENCES)
     assert vectors.shape == (7, 32) and vectors.dtype == torch.float32
     for sentence, vector in zip(SENTENCES, vectors, strict=True):
@@ -45,22 +45,6 @@ def test_backbone_encoder_against_a_slow_reference(tiny_backbone, monkeypatch):
             vector, encoded_slowly(tiny_backbone, sentence), atol=1e-5, rtol=0
         )
     assert encoder.encode([]).shape == (0, 32)
-
-
-def test_backbone_encoder_encodes_each_sentence_once_until_cleared(tiny_backbone, monkeypatch):
-    encoder = BackboneEncoder(tiny_backbone, device="cpu")
-    sizes = []
-    original = encoder._encode_batch
-    monkeypatch.setattr(
-        encoder, "_encode_batch", lambda ids: sizes.append(len(ids)) or original(ids)
-    )
-    encoder.encode(SENTENCES)
-    assert sum(sizes) == len(set(SENTENCES))
-    encoder.encode(SENTENCES[::-1])
-    assert sum(sizes) == len(set(SENTENCES))
-    encoder.clear_cache()
-    encoder.encode(SENTENCES[:1])
-    assert sum(sizes) == len(set(SENTENCES)) + 1
 
 
 def test_backbone_encoder_builds_no_graph_and_cuts_long_texts(tiny_backbone):
@@ -130,37 +114,3 @@ def test_universal_sentence_encoder(monkeypatch, wrap):
     encoder = UniversalSentenceEncoder()
     assert torch.equal(encoder.encode(["a", "b"]), table)
     assert asked == [("https://tfhub.dev/google/universal-sentence-encoder/3", ["a", "b"])]
-
-
-def test_encoder_constraint_agrees_with_textattacks_and_asks_less(tiny_backbone):
-    from mvp_skill.attack_constraints import EncoderSimilarity
-
-    ta = textattack()
-    encoder = BackboneEncoder(tiny_backbone, device="cpu")
-
-    class Stock(ta.constraints.semantics.sentence_encoders.SentenceEncoder):
-        def encode(self, sentences):
-            return encoder.encode(sentences)
-
-    def stock(encoder, **kwargs):
-        return Stock(**kwargs)
-
-    def check(constraint, n_words):
-        before = ta.shared.AttackedText(" ".join(words[:n_words]))
-        after = [before.replace_word_at_index(i, w) for i in range(1, n_words, 3) for w in "zt"]
-        kept = [t.text for t in constraint._check_constraint_many(after, before)]
-        return kept, [t.attack_attrs["similarity_score"] for t in after]
-
-    words = SENTENCES[3].replace("?", "").replace(",", "").split()
-    common = {
-        **{"metric": "angular", "compare_against_original": False, "window_size": 9},
-        "skip_text_shorter_than_window": True,
-    }
-    _, scores = check(Stock(threshold=0.0, **common), len(words))
-    middle = sorted(scores)[len(scores) // 2]
-    for n_words, n_kept in ((7, 4), (len(words), len(scores) - len(scores) // 2)):
-        found = [
-            check(kind(encoder, threshold=middle, **common), n_words)
-            for kind in (stock, EncoderSimilarity)
-        ]
-        assert found[0] == found[1] and len(found[0][0]) == n_kept

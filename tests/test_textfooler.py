@@ -31,7 +31,7 @@ from mvp_skill.textattack_import import textattack
 def test_the_bill_of_materials_in_its_order():
     made = textfooler(BagOfWords(), TWO, resources())
     assert [type(c).__name__ for c in made.pre_transformation_constraints] == [
-        *("RepeatModification", "StopwordModification", "InputColumnModification", "WordsLeft")
+        *("RepeatModification", "StopwordModification", "InputColumnModification")
     ]
     assert [type(c).__name__ for c in made.constraints] == [
         *("MaxWordsPerturbed", "WordEmbeddingDistance", "LexiconPartOfSpeech", "EncoderSimilarity")
@@ -148,7 +148,7 @@ def test_pitfall_26_the_encoder_is_skipped_below_15_words():
     encoder = CountingEncoder(far=("decent", "okay"))
     record = one(BagOfWords(), tie(14), 1, encoder=encoder)
     assert record["outcome"] == "succeeded"
-    assert encoder.asked == ["<cleared>"]  # not even asked
+    assert encoder.asked == []  # not even asked
 
     record = one(BagOfWords(), tie(15), 1, encoder=encoder)
     assert record["outcome"] == "failed" and len(encoder.asked) > 1
@@ -160,5 +160,7 @@ def test_the_encoder_compares_with_the_current_text_not_the_original():
     )
     encoder = CountingEncoder()
     one(victim, f"good film {FILLER}", 1, encoder=encoder)
-    windows = [window.split()[:2] for window in encoder.asked[-5:-1]]  # of the last word visited
-    assert windows == [["okay", "film"]] * 2 + [["okay", "movie"], ["okay", "picture"]]
+    windows = [window.split()[:2] for window in encoder.asked[-2:]]  # of the last word visited
+    assert windows == [["okay", "movie"], ["okay", "picture"]]
+    compared = [window.split()[:2] for window in encoder.asked[:-2]]
+    assert ["okay", "film"] in compared  # the current text, known since it was a candidate

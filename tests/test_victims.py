@@ -129,7 +129,7 @@ def test_pitfall_15_no_graph_in_attack(tiny_backbone, method, monkeypatch):
         lambda rows: (seen.append(torch.is_inference_mode_enabled()), logits(rows))[1],
     )
     assert not victim(TEXTS).requires_grad
-    assert seen == [True]
+    assert set(seen) == {True}
     assert not torch.is_inference_mode_enabled()
     assert all(p.requires_grad and p.grad is None for p in victim.parameters())
 
@@ -143,7 +143,7 @@ def test_pitfall_16_head_at_mask_only(mvp):
     mvp(TEXTS)
     for handle in handles:
         handle.remove()
-    assert shapes == [(7 * 4, 32)]
+    assert sum(n for n, _ in shapes) == 7 * 4 and {width for _, width in shapes} == {32}
 
 
 def test_pitfall_17_tied_decoder(tiny_backbone, tmp_path):

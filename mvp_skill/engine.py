@@ -1,0 +1,133 @@
+"""Many attacks at once: searches that wait for a model are answered together.
+
+Each example's search is a generator that stops where it needs the victim, the sentence encoder or
+the masked language model (`attack_searches`). Up to `concurrency` of them are under way. When all
+of them wait, the model that most of them wait for answers their questions in one go
+(`merged_calls`), and they go on. Searches share nothing but these answers, so their results do not
+depend on how many there are.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, NamedTuple
+
+
+class Task(NamedTuple):
+    """One search that has not begun."""
+
+    index: int
+    """Of the example."""
+    steps: Callable[[], Generator[Any, Any, Any]]
+    """Begins it; what it yields has `of`, the name of a model, and `items`, each once."""
+    drawing: Callable[[], AbstractContextManager]
+    """Inside it the search draws its own random numbers."""
+
+
+class Ended(NamedTuple):
+    """A search that is over."""
+
+    index: int
+    found: Any
+    """What it returned; None if it raised."""
+    error: Exception | None
+    seconds: float
+    """Its own time, and its share of the calls by the number of its items."""
+
+
+@dataclass
+class _Flight:
+    """A search under way."""
+
+    task: Task
+    steps: Generator[Any, Any, Any] | None = None
+    waits: Any = None
+    """What it asks for."""
+    seconds: float = 0.0
+    ended: Ended | None = None
+
+    def go_on(self, answer: Any = None, error: Exception | None = None) -> None:
+        """Up to the next question or the end."""
+        start = time.perf_counter()
+        found = raised = None
+        try:
+            with self.task.drawing():
+                self.waits = self._next(answer, error)
+            over = False
+        except StopIteration as end:
+            found, over = end.value, True
+        except Exception as caught:
+            logging.getLogger(__name__).warning("an attack raised", exc_info=True)
+            raised, over = caught, True
+        self.seconds += time.perf_counter() - start
+        if over:
+            self.ended = Ended(self.task.index, found, raised, self.seconds)
+
+    def _next(self, answer: Any, error: Exception | None) -> Any:
+        if self.steps is None:
+            self.steps = self.task.steps()
+            return next(self.steps)
+        return self.steps.throw(error) if error is not None else self.steps.send(answer)
+
+
+def run(
+    tasks: Iterable[Task], models: Mapping[str, Callable[[list], Any]], concurrency: int
+) -> Iterator[Ended]:
+    """Run all searches, and give each as it ends; the order depends only on the answers.
+
+    models        name -> function of a list of different items; its result is indexed by item
+    concurrency   searches under way at once, at least 1
+    """
+    tasks, under_way = iter(tasks), []
+    while True:
+        for task in islice(tasks, concurrency - len(under_way)):
+            under_way.append(_Flight(task))
+            under_way[-1].go_on()
+        if not under_way:
+            return
+        if not any(flight.ended for flight in under_way):
+            _answer(under_way, models)
+        yield from (flight.ended for flight in under_way if flight.ended)
+        under_way = [flight for flight in under_way if not flight.ended]
+
+
+def _answer(under_way: list[_Flight], models: Mapping[str, Callable[[list], Any]]) -> None:
+    """Let the model that most searches wait for answer all of them."""
+    (name, _), *_ = Counter(flight.waits.of for flight in under_way).most_common(1)
+    asking = [flight for flight in under_way if flight.waits.of == name]
+    try:
+        answers = _merged(asking, models[name])
+    except Exception:  # one of them is to blame, or the model is: each is asked alone
+        answers = None
+    for number, flight in enumerate(asking):
+        if answers is not None:
+            flight.go_on(answers[number])
+        else:
+            _alone(flight, models[name])
+
+
+def _merged(asking: list[_Flight], model: Callable[[list], Any]) -> list[Any]:
+    """The answer to each search, from one call on all different items."""
+    start = time.perf_counter()
+    places = {item: None for flight in asking for item in flight.waits.items}
+    items = list(places)
+    places.update(zip(items, range(len(items)), strict=True))
+    found = model(items)
+    answers = [found[[places[item] for item in flight.waits.items]] for flight in asking]
+    seconds = (time.perf_counter() - start) / sum(len(flight.waits.items) for flight in asking)
+    for flight in asking:
+        flight.seconds += seconds * len(flight.waits.items)
+    return answers
+
+
+def _alone(flight: _Flight, model: Callable[[list], Any]) -> None:
+    try:
+        (answer,) = _merged([flight], model)
+    except Exception as error:
+        flight.go_on(error=error)
+    else:
+        flight.go_on(answer)
