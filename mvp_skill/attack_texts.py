@@ -188,7 +188,12 @@ def candidates(transformation: Any, text: PlacedText, indices: Sequence[int]) ->
         for word in replacements(part, text.attacked, index)
         if word != text.words[index]
     ]
-    return list({(c.index, c.word): c for c in reversed(found)}.values())[::-1] if parts else found
+    if parts is None:
+        return found
+    each: dict[tuple[int, str], Candidate] = {}
+    for candidate in found:
+        each.setdefault((candidate.index, candidate.word), candidate)
+    return list(each.values())
 
 
 def replacements(part: Any, attacked: "AttackedText", index: int) -> list[str]:

@@ -53,25 +53,28 @@ class _Flight:
     def go_on(self, answer: Any = None, error: Exception | None = None) -> None:
         """Up to the next question or the end."""
         start = time.perf_counter()
-        found = raised = None
-        try:
-            with self.task.drawing():
-                self.waits = self._next(answer, error)
-            over = False
-        except StopIteration as end:
-            found, over = end.value, True
-        except Exception as caught:
-            logging.getLogger(__name__).warning("an attack raised", exc_info=True)
-            raised, over = caught, True
+        with self.task.drawing():
+            over, found, raised = self._step(answer, error)
         self.seconds += time.perf_counter() - start
         if over:
             self.ended = Ended(self.task.index, found, raised, self.seconds)
 
-    def _next(self, answer: Any, error: Exception | None) -> Any:
-        if self.steps is None:
-            self.steps = self.task.steps()
-            return next(self.steps)
-        return self.steps.throw(error) if error is not None else self.steps.send(answer)
+    def _step(self, answer: Any, error: Exception | None) -> tuple[bool, Any, Exception | None]:
+        """Whether it is over, what was found, and what was raised."""
+        try:
+            if self.steps is None:
+                self.steps = self.task.steps()
+                self.waits = next(self.steps)
+            elif error is not None:
+                self.waits = self.steps.throw(error)
+            else:
+                self.waits = self.steps.send(answer)
+        except StopIteration as end:
+            return True, end.value, None
+        except Exception as raised:
+            logging.getLogger(__name__).warning("an attack raised", exc_info=True)
+            return True, None, raised
+        return False, None, None
 
 
 def run(

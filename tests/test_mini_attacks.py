@@ -27,7 +27,8 @@ from mvp_skill.stop_words import nltk_stop_words, textfooler_stop_words
 from mvp_skill.tasks import load_task, task_named
 from mvp_skill.textattack_import import textattack
 
-N = 20
+N = 100
+N_PAIRS = 20
 TASK = "mini_films"
 
 
@@ -238,7 +239,12 @@ def directly(name, made, rows, columns):
         random.seed(seed)
         np.random.seed(seed % 2**32)
         texts = OrderedDict(zip(columns, row["texts"], strict=True))
-        result = made.attack(texts, row["label"])
+        try:
+            result = made.attack(texts, row["label"])
+        except RuntimeError:
+            made.clear_cache()
+            yield "error", row["texts"], None
+            continue
         kind = type(result).__name__.removesuffix("AttackResult").lower()
         kind = {"successful": "succeeded"}.get(kind, kind)
         yield (
@@ -248,20 +254,59 @@ def directly(name, made, rows, columns):
         )
 
 
-def by_us(name, victim, rows, task):
+def by_us(name, victim, rows, task, **options):
     """The same by `attack`."""
-    options = {"task": task_named(task), "resources": resources(), "progress": False}
+    options |= {"task": task_named(task), "resources": resources(), "progress": False}
     records = attack(victim, rows, name, **options).records
-    assert not any(record["error"] for record in records)
     return [(r["outcome"], r["attacked_texts"], r["n_queries"]) for r in records]
+
+
+class Failing(torch.nn.Module):
+    """A victim that raises when a text holds one of some words."""
+
+    def __init__(self, victim, words):
+        super().__init__()
+        self.victim, self.words = victim, words
+
+    def forward(self, texts):
+        if any(set(text.split()) & self.words for text in texts):
+            raise RuntimeError("a word that it cannot read")
+        return self.victim(texts)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_outcomes_texts_and_query_counts_are_textattacks(name, data, victim):
+    """Whatever is under way at once."""
     direct = list(directly(name, direct_attack(name, victim), data["test"], ["text"]))
-    assert by_us(name, victim, data["test"], TASK) == direct
-    assert len({outcome for outcome, _, _ in direct}) > 1
+    assert len(direct) == N and {outcome for outcome, _, _ in direct} >= {"succeeded", "failed"}
+    for concurrency in (7, 64):
+        assert by_us(name, victim, data["test"], TASK, concurrency=concurrency) == direct
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_where_the_victim_raises_the_same_examples_are_errors(name, data, victim):
+    """Only those of which TextAttack, too, asks about a text that the victim cannot read."""
+    checked = {word for texts in data["test"]["texts"][:2] for word in texts[0].split()}
+    words = {word for (text,) in data["test"]["texts"][2:] for word in text.split()} - checked
+    failing = Failing(victim, set(sorted(words)[::9]))
+    direct = list(directly(name, direct_attack(name, failing), data["test"], ["text"]))
+    assert 5 < sum(outcome == "error" for outcome, _, _ in direct) < N - 5
+    for concurrency in (7, 64):
+        assert by_us(name, failing, data["test"], TASK, concurrency=concurrency) == direct
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(RECIPES))
+@pytest.mark.parametrize("budget", [2, 11, 40])
+def test_a_query_budget_ends_a_search_where_textattack_ends_it(name, budget, data, victim):
+    rows = data["test"].select(range(25))
+    made = direct_attack(name, victim)
+    made.goal_function.query_budget = budget
+    direct = list(directly(name, made, rows, ["text"]))
+    assert by_us(name, victim, rows, TASK, query_budget=budget) == direct
+    assert max(n_queries for _, _, n_queries in direct) == budget
 
 
 @pytest.mark.slow
@@ -270,7 +315,7 @@ def test_outcomes_texts_and_query_counts_are_textattacks(name, data, victim):
 )
 def test_attacks_on_pairs_are_textattacks(task, frozen):
     """The frozen text stays as it is, and its words count for the share that may change."""
-    rows = load_task(task, n_train=1, n_validation=1, n_test=N)["test"]
+    rows = load_task(task, n_train=1, n_validation=1, n_test=N_PAIRS)["test"]
     columns, share = list(task_named(task).columns), task_named(task).max_perturbed_fraction
     made = direct_attack("textfooler", PairProbe(), share, columns, frozen)
     direct = list(directly("textfooler", made, rows, columns))
