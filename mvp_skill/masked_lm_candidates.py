@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from mvp_skill.batching import steady_batches
 from mvp_skill.errors import BadInput
@@ -99,9 +100,15 @@ class MaskedLMCandidates:
     @torch.inference_mode()
     def _guesses(self, ids: list[list[int]], k: int) -> list[list[list[Guess]]]:
         """Of each text the `k` most probable tokens in the place of each of its tokens."""
-        padded = self.tokenizer.pad({"input_ids": ids}, return_tensors="pt").to(self.device)
-        with self.budget.timed(padded["input_ids"].numel(), padded["input_ids"].device):
-            logits = self.model(**padded).logits  # [batch, position, token]
+        rows = [torch.tensor(row) for row in ids]
+        padded = pad_sequence(rows, batch_first=True, padding_value=self.tokenizer.pad_token_id)
+        lengths = torch.tensor([len(row) for row in ids])  # [batch]
+        attention_mask = (torch.arange(padded.shape[1]) < lengths[:, None]).long()
+        padded, attention_mask = padded.to(self.device), attention_mask.to(self.device)
+        with self.budget.timed(padded.numel(), padded.device):
+            logits = self.model(
+                padded, attention_mask=attention_mask
+            ).logits  # [batch, position, token]
         scores = logits[..., : len(self.starts)].float().log_softmax(dim=-1)
         best = scores.topk(min(k, len(self.starts)), dim=-1)  # [batch, position, k]
         pairs = zip(best.values.tolist(), best.indices.tolist(), ids, strict=True)

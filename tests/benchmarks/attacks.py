@@ -1,0 +1,176 @@
+"""The engine against TextAttack's own loop: the same recipe, resources, victim and examples."""
+
+import statistics
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from benchmarks.rows import Row
+from benchmarks.victims import Case, as_transformers, mini_case, random_case
+
+from mvp_skill import merged_calls
+from mvp_skill.attack_constraints import quiet
+from mvp_skill.attack_recipes import recipe_named
+from mvp_skill.attacks import attack
+from mvp_skill.textattack_import import textattack
+from mvp_skill.token_budgets import budget_of
+
+RECIPE = "textfooler"
+PARTS = 4  # of the examples; in each, all sides follow each other
+
+Side = Callable[[list[dict]], list[tuple]]
+
+
+def engine_side(case: Case, recipe: str = RECIPE) -> Side:
+    """Outcome, text and queries of each example, by the engine."""
+
+    def side(examples: list[dict]) -> list[tuple]:
+        log = attack(
+            *(case.victim, examples, recipe),
+            task=case.task,
+            resources=case.resources,
+            progress=False,
+        )
+        assert not any(record["error"] for record in log.records)
+        return [(r["outcome"], r["attacked_texts"][0], r["n_queries"]) for r in log.records]
+
+    return side
+
+
+def serial_side(case: Case, recipe: str = RECIPE, own_wrapper: bool = False) -> Side:
+    """The same by TextAttack's `Attacker`, with our wrapper or its own for transformers."""
+    ta = textattack()
+    made = recipe_named(recipe)(case.victim, case.task, case.resources)
+    if own_wrapper:
+        with quiet():
+            made.goal_function.model = ta.models.wrappers.HuggingFaceModelWrapper(
+                *as_transformers(case.victim)
+            )
+
+    def side(examples: list[dict]) -> list[tuple]:
+        rows = [(OrderedDict(text=e["texts"][0]), e["label"]) for e in examples]
+        pairs = [(row["text"], label) for row, label in rows]
+        data = ta.datasets.Dataset(pairs, input_columns=["text"])
+        given = ta.AttackArgs(num_examples=len(rows), disable_stdout=True, silent=True)
+        return [_outcome(result) for result in ta.Attacker(made, data, given).attack_dataset()]
+
+    return side
+
+
+def _outcome(result: Any) -> tuple:
+    kind = type(result).__name__.removesuffix("AttackResult").lower()
+    kind = {"successful": "succeeded"}.get(kind, kind)
+    return kind, result.perturbed_text(), result.num_queries
+
+
+def compared(sides: dict[str, Side], examples: list[dict]) -> dict[str, Any]:
+    """Seconds of each side, the median ratio to the engine, and how many logs differ.
+
+    The sides take turns on each part of the examples, the first one last in every other part.
+    """
+    seconds = {name: [] for name in sides}
+    different = dict.fromkeys(sides, 0)
+    size = -(-len(examples) // PARTS)
+    for number, start in enumerate(range(0, len(examples), size)):
+        part, found = examples[start : start + size], {}
+        for name in list(sides)[:: 1 if number % 2 == 0 else -1]:
+            began = time.perf_counter()
+            found[name] = sides[name](part)
+            seconds[name].append(time.perf_counter() - began)
+        for name, outcomes in found.items():
+            different[name] += sum(a != b for a, b in zip(outcomes, found["engine"], strict=True))
+    ratios = {
+        name: statistics.median(s / e for s, e in zip(took, seconds["engine"], strict=True))
+        for name, took in seconds.items()
+    }
+    return {"seconds": seconds, "ratios": ratios, "different": different}
+
+
+def rows_of(case: Case, sides: dict[str, Side], bars: dict[str, float | None]) -> list[Row]:
+    """One row per side that is not the engine."""
+    sides["engine"](case.examples[:2])  # imports, measures, fills caches
+    result, n = compared(sides, case.examples), len(case.examples)
+    per_second = n / sum(result["seconds"]["engine"])
+    rows = [Row("attacks", f"{case.name}: engine", per_second, "examples/s", None, n)]
+    for name in list(sides)[1:]:
+        what = f"{case.name}: {name} / engine ({result['different'][name]} logs differ)"
+        rows.append(Row("attacks", what, result["ratios"][name], "x", bars.get(name), n))
+    return rows
+
+
+def model_side_rate(case: Case) -> Row:
+    """The engine's texts per second of its victim, over that of perfect batches."""
+    asked, seconds = [], []
+    plain = merged_calls.VictimCalls.__call__
+
+    def timed(calls: merged_calls.VictimCalls, texts: list) -> torch.Tensor:
+        began = time.perf_counter()
+        logits = plain(calls, texts)
+        seconds.append(time.perf_counter() - began)
+        asked.extend(texts)
+        return logits
+
+    merged_calls.VictimCalls.__call__ = timed
+    try:
+        engine_side(case)(case.examples)
+    finally:
+        merged_calls.VictimCalls.__call__ = plain
+    bare = bare_seconds(case.victim, asked)
+    n = len(asked)
+    return Row(
+        "attacks", f"{case.name}: model-side rate / bare rate", bare / sum(seconds), "", 0.7, n
+    )
+
+
+def bare_seconds(victim: torch.nn.Module, texts: list[str]) -> float:
+    """The model alone on texts that are tokenised, sorted and batched already."""
+    records = sorted(victim.encode(texts), key=lambda record: record.length)
+    n_rows, budget = victim.insertion.n_rows, budget_of("victim", victim).chosen
+    batches, start = [], 0
+    while start < len(records):
+        longest = victim.insertion.row_lengths(records[start : start + 1])[0]
+        n = max(1, budget // (n_rows * longest))
+        batches.append(victim.collate(records[start : start + n]))
+        start += n
+    device = next(victim.parameters()).device
+    times = []
+    with torch.inference_mode():
+        for _ in range(3):
+            began = time.perf_counter()
+            for batch in batches:
+                victim.logits(batch.to(device))
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+def measure(folder: Path, share: float = 1.0) -> list[Row]:
+    """All rows; `share` of the usual numbers of examples."""
+    n = {"mini": 200, "own": 40, "small": 60, "base": 12}
+    n = {name: max(PARTS, round(share * count)) for name, count in n.items()}
+    rows = []
+    for method in ("mlp_ft", "mvp"):
+        case = mini_case(method, n["mini"])
+        sides = {"engine": engine_side(case), "serial": serial_side(case)}
+        rows += rows_of(case, sides, {"serial": 3.0 if method == "mlp_ft" else None})
+        rows.append(model_side_rate(case))
+        if method == "mlp_ft":
+            few = Case(case.name, case.victim, case.resources, case.examples[: n["own"]], case.task)
+            name = "serial with its own wrapper"
+            sides = {"engine": engine_side(few), name: serial_side(few, own_wrapper=True)}
+            rows += rows_of(few, sides, {name: 10.0})[1:]
+    for method in ("mlp_ft", "mvp"):
+        made = {"method": method, "layers": 4, "width": 256, "encoder": True}
+        case = random_case("4 x 256 and MiniLM's size", folder, n["small"], **made)
+        sides = {"engine": engine_side(case), "serial": serial_side(case)}
+        rows += rows_of(case, sides, {"serial": 1.8})
+        made = {"method": method, "layers": 12, "width": 768, "encoder": False}
+        case = random_case("roberta-base's size", folder, n["base"], **made)
+        sides = {"engine": engine_side(case), "serial": serial_side(case)}
+        rows += rows_of(case, sides, {"serial": 1.0})
+        rows.append(model_side_rate(case))
+    return rows
