@@ -4,7 +4,7 @@ These are the settings of `seaborn.set_theme(context="notebook", style="whitegri
 compares. Asking seaborn for them would import SciPy's statistics: most of a second per notebook.
 """
 
-from cycler import cycler
+from matplotlib import cycler
 
 CYCLE = ("#4C72B0", "#DD8452", "#55A868", "#C44E52", "#8172B3")
 CYCLE += ("#937860", "#DA8BC3", "#8C8C8C", "#CCB974", "#64B5CD")
