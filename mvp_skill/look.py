@@ -34,7 +34,6 @@ LOOK = {
     "lines.markersize": 6.0,
     "lines.solid_capstyle": "round",
     "patch.edgecolor": "w",
-    "patch.facecolor": CYCLE[0],
     "patch.force_edgecolor": True,
     "patch.linewidth": 1.0,
     "text.color": DARK,

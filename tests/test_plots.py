@@ -260,9 +260,8 @@ def test_the_look_is_seaborns_and_ours():
             mpl.rcdefaults()
             act()
             found = dict(mpl.rcParams)
-        cycle = [*found["axes.prop_cycle"].by_key()["color"], found["patch.facecolor"]]
-        as_hex = [mpl.colors.to_hex(colour) for colour in cycle]
-        return found | {"axes.prop_cycle": as_hex, "patch.facecolor": as_hex[-1]}
+        cycle = found["axes.prop_cycle"].by_key()["color"]
+        return found | {"axes.prop_cycle": [mpl.colors.to_hex(colour) for colour in cycle]}
 
     theirs = settings(lambda: seaborn.set_theme(context="notebook", style="whitegrid"))
     ours = settings(plots.style)
