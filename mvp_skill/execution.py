@@ -32,6 +32,13 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_
 # Dask has its workers hand back freed memory at once. A training step takes and frees the same
 # memory again and again, and takes twice as long where a kernel inherits that.
 TRIM, DASKS_TRIM = "MALLOC_TRIM_THRESHOLD_", "65536"
+# At its end Python takes all modules and objects apart, for one to two seconds where torch is among
+# them, before the process goes. What is registered first comes last: all others have cleared up.
+KERNEL = """
+import atexit, os, runpy
+atexit.register(os._exit, 0)
+runpy.run_module("ipykernel_launcher", run_name="__main__")
+"""
 LONGEST_TEMPORARY = 80  # characters; a Unix socket's path must stay under 108, and we add 19
 
 
@@ -163,7 +170,7 @@ def _describe_kernel(folder: Path) -> None:
     folder.mkdir(parents=True)
     # Kernels are interrupted when they are shut down and would report that as an error.
     quiet = f"--log-level={logging.CRITICAL}"
-    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", quiet]
+    command = [sys.executable, "-c", KERNEL, "-f", "{connection_file}", quiet]
     description = {"argv": command, "display_name": "Python 3", "language": "python"}
     (folder / "kernel.json").write_text(json.dumps(description))
 

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
-import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -90,8 +89,8 @@ def overlap_curves(frame: "DataFrame") -> Figure:
         ax.set_ylim(-0.02, 1.02)
         ax.set_title(case)
         ax.set_xlabel("top neurons per layer, %")
+        ax.spines[["top", "right"]].set_visible(False)
     axes[0, 0].set_ylabel("overlap, share")
     handles, _ = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
-    seaborn.despine(figure)
     return figure

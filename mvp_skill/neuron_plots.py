@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas
-import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, PathPatch
@@ -131,6 +130,8 @@ def share_map(cells: "DataFrame", across: str, ax: Axes | None = None) -> Axes:
     cells    index tasks, columns numbers, values shares in [0, 1] that add up to 1 in a row
     across   what the columns are
     """
+    import seaborn  # takes most of a second to import
+
     if ax is None:
         size = (2.6 + 0.42 * cells.shape[1], 1.3 + 0.4 * len(cells))
         ax = plt.subplots(figsize=size)[1]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas
-import seaborn
 from matplotlib.axes import Axes
 
 if TYPE_CHECKING:
@@ -33,6 +32,8 @@ def pair_map(ax: Axes, cells: "DataFrame", **look: Any) -> None:
 
     look   of `seaborn.heatmap`
     """
+    import seaborn  # takes most of a second to import
+
     seaborn.heatmap(cells, ax=ax, cmap="viridis", **look)
     ax.set_facecolor("#EEEEEE")
     ax.grid(False)  # it would show through the empty diagonal

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
-import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -17,6 +16,7 @@ from mvp_skill.checks import check_table
 from mvp_skill.errors import BadInput
 from mvp_skill.legends import colour, in_order
 from mvp_skill.legends import name as name  # what notebooks call plots.name
+from mvp_skill.look import LOOK
 from mvp_skill.metrics import wilson_interval
 
 if TYPE_CHECKING:
@@ -36,15 +36,7 @@ MARKERS = "osD^vP"
 
 def style() -> None:
     """The look of all figures; called once, in the first cell of a notebook."""
-    seaborn.set_theme(context="notebook", style="whitegrid")
-    plt.rcParams |= {
-        "figure.figsize": (6.4, 4.0),
-        "figure.constrained_layout.use": True,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "savefig.dpi": 150,
-        "pdf.fonttype": 42,  # text stays text
-    }
+    plt.rcParams |= LOOK
 
 
 def accuracies(frame: "DataFrame", ax: Axes | None = None, chance: float | None = None) -> Axes:

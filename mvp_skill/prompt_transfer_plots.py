@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
-import seaborn
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.text import Text
@@ -31,6 +30,8 @@ def transfer_map(
         means   `means_of(...)`: source, target, own, mean; a missing mean is a dash
         types   task to type; None for `type_legends`
     """
+    import seaborn  # takes most of a second to import
+
     check_table(means, "source", "target", "own", "mean")
     sources, targets = list(means["source"].unique()), list(means["target"].unique())
     if ax is None:

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
-import seaborn
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -23,6 +22,8 @@ def transfer_maps(rows: "DataFrame") -> Figure:
              colour scale for all; frames mark the domain itself
     raises   BadInput if there are no rows
     """
+    import seaborn  # takes most of a second to import
+
     if rows.empty:
         raise BadInput("The heat maps need rows of `transfer_rows`, and there are none.")
     methods, domains = list(rows["method"].unique()), list(rows["source"].unique())

@@ -96,3 +96,19 @@ def test_a_kernel_that_is_killed_gets_one_more_chance(folders):
     outcome, planned = run_one(folders, always)
     assert outcome.status == FAILED and "the kernel died 2 times" in outcome.error
     assert pending([planned]) == {planned.label}  # the first one's result, with another key, stays
+
+
+@pytest.mark.slow
+def test_a_kernel_clears_up_but_is_not_taken_apart(folders):
+    work = """import atexit, os, types
+from pathlib import Path
+folder = Path(OUT).resolve()
+atexit.register((folder / 'cleared').write_text, 'yes')
+class Kept:
+    def __del__(self, mkdir=os.mkdir, path=str(folder / 'apart')): mkdir(path)
+sys.modules['held'] = types.ModuleType('held')
+sys.modules['held'].kept = Kept()"""
+    outcome, planned = run_one(folders, work)
+    assert (outcome.status, outcome.error) == (DONE, "")
+    results = planned.finished.parent.parent
+    assert (results / "cleared").read_text() == "yes" and not (results / "apart").exists()

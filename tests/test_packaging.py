@@ -93,7 +93,9 @@ def foreign_imports(path: Path) -> set[str]:
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             names.add(node.module.partition(".")[0])
-    ours = {"mvp_skill", "run_all"} | {path.stem for path in (ROOT / "tests").glob("*.py")}
+    ours = {"mvp_skill", "run_all", "benchmarks"} | {
+        path.stem for path in (ROOT / "tests").glob("*.py")
+    }
     return names - sys.stdlib_module_names - ours
 
 

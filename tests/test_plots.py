@@ -250,3 +250,22 @@ def test_queries_are_drawn_in_order_and_by_step():
         steps[2]: [4],
     }
     assert [d.get_color() for d in dots] == list(plots.STEP_COLOURS.values())
+
+
+def test_the_look_is_seaborns_and_ours():
+    import seaborn
+
+    def settings(act) -> dict:
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            act()
+            found = dict(mpl.rcParams)
+        cycle = found["axes.prop_cycle"].by_key()["color"]
+        return found | {"axes.prop_cycle": [mpl.colors.to_hex(colour) for colour in cycle]}
+
+    theirs = settings(lambda: seaborn.set_theme(context="notebook", style="whitegrid"))
+    ours = settings(plots.style)
+    different = {name for name in theirs if theirs[name] != ours[name]}
+    own = {"figure.figsize", "figure.constrained_layout.use", "savefig.dpi", "pdf.fonttype"}
+    own |= {"axes.spines.top", "axes.spines.right"}
+    assert different == own | {"image.cmap"}  # which no figure leaves to its default
