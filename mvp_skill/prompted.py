@@ -18,7 +18,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mvp_skill import frozen_roberta, frozen_t5
 from mvp_skill.masked_lm import only_at, word_scores
 from mvp_skill.prediction import predict
 from mvp_skill.prompt_formats import PromptFormat, PromptRecord
@@ -135,26 +134,14 @@ class PromptedRoberta(nn.Module):
 
     def logits(self, rows: PromptRows) -> Tensor:
         """Logits [batch, class]."""
-        states = self._training_states(rows) if self.training else self._states(rows)[:, 0]
-        return word_scores(self.backbone, states, self.word_ids)  # [batch, class]
-
-    def _states(self, rows: PromptRows) -> Tensor:
-        """[batch, position, d_model]"""
-        return self.backbone.roberta(**self.embedded(rows)).last_hidden_state
-
-    def _training_states(self, rows: PromptRows) -> Tensor:
-        """At position 0, [batch, d_model]: nobody looks at neurons, nor at the other positions."""
-        encoder, row = self.backbone.roberta, torch.arange(len(rows.input_ids))
-        if not frozen_roberta.can_read(encoder):
-            row = row.to(rows.input_ids.device)
+        encoder, given = self.backbone.roberta, self.embedded(rows)
+        if self.training:  # nobody looks at neurons; the last FFN is computed at position 0 only
+            row = torch.arange(len(rows.input_ids), device=rows.input_ids.device)
             with only_at(encoder.encoder.layer[-1].attention.output, row, torch.zeros_like(row)):
-                return self._states(rows)[:, 0]
-        given, n_prompt = self.embedded(rows), self.settings.n_prompt
-        vectors, places = given["inputs_embeds"], given["position_ids"]
-        prompt, text = vectors[:, :n_prompt], vectors[:, n_prompt:].detach()
-        prompt = encoder.embeddings(inputs_embeds=prompt, position_ids=places[:, :n_prompt])
-        text = encoder.embeddings(inputs_embeds=text, position_ids=places[:, n_prompt:])
-        return frozen_roberta.first_state(encoder, prompt, text, rows.attention_mask)
+                states = encoder(**given).last_hidden_state
+        else:
+            states = encoder(**given).last_hidden_state  # [batch, position, d_model]
+        return word_scores(self.backbone, states[:, 0], self.word_ids)  # [batch, class]
 
     def forward(self, texts: Sequence[str] | Sequence[tuple[str, str]]) -> Tensor:
         """Logits of texts, [batch, class]; see `predict`."""
@@ -205,13 +192,10 @@ class PromptedT5(nn.Module):
         """The decoder's first state, ready for the output embeddings, [batch, d_model]."""
         model = self.backbone
         text = model.get_input_embeddings()(rows.input_ids)  # [batch, token, d_model]
-        prompt = self.soft_prompt.expand(len(text), -1, -1)  # [batch, prompt, d_model]
-        if self.training and frozen_t5.can_read(model.encoder):  # nobody looks at neurons
-            read = frozen_t5.last_states(model.encoder, prompt, text, rows.attention_mask)
-        else:
-            read = model.encoder(
-                inputs_embeds=torch.cat([prompt, text], dim=1), attention_mask=rows.attention_mask
-            ).last_hidden_state  # [batch, position, d_model]
+        read = model.encoder(
+            inputs_embeds=torch.cat([self.soft_prompt.expand(len(text), -1, -1), text], dim=1),
+            attention_mask=rows.attention_mask,
+        ).last_hidden_state  # [batch, position, d_model]
         start = rows.input_ids.new_full((len(text), 1), self.config.decoder_start_token_id)
         states = model.decoder(
             input_ids=start,
