@@ -107,6 +107,11 @@ class PromptedRoberta(nn.Module):
         """Of each layer the module that reads the neurons, [batch, position, neuron]."""
         return [layer.output.dense for layer in self.backbone.roberta.encoder.layer]
 
+    def up_to_neurons(self, layer: int) -> list[nn.Module]:
+        """Modules whose outputs depend on no neuron of that layer (from 0) or of those after it."""
+        layers = self.backbone.roberta.encoder.layer
+        return [*layers[:layer], layers[layer].attention, layers[layer].intermediate]
+
     def encode(self, texts: Sequence[str] | Sequence[tuple[str, str]]) -> list[PromptRecord]:
         """Token ids of texts or pairs."""
         return self.insertion.encode(texts)
@@ -172,6 +177,13 @@ class PromptedT5(nn.Module):
     def ffn(self) -> list[nn.Module]:
         """Of each encoder layer the module that reads the neurons, [batch, position, neuron]."""
         return [block.layer[-1].DenseReluDense.wo for block in self.backbone.encoder.block]
+
+    def up_to_neurons(self, layer: int) -> list[nn.Module]:
+        """Modules whose outputs depend on no neuron of that layer (from 0) or of those after it."""
+        blocks = self.backbone.encoder.block
+        attention, reading = blocks[layer].layer[0], blocks[layer].layer[-1].DenseReluDense
+        into = [module for name, module in reading.named_children() if name.startswith("wi")]
+        return [*blocks[:layer], attention, *into]
 
     @property
     def decoder_ffn(self) -> list[nn.Module]:

@@ -51,6 +51,9 @@ class SmallModel(nn.Module):
     def ffn(self):
         return list(self.out)
 
+    def up_to_neurons(self, layer):
+        return [*self.into[: layer + 1], *self.out[:layer]]
+
     def encode(self, texts):
         return [Record(np.array([int(word) for word in text.split()])) for text in texts]
 
