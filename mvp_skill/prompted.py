@@ -138,14 +138,19 @@ class PromptedRoberta(nn.Module):
         }
 
     def logits(self, rows: PromptRows) -> Tensor:
-        """Logits [batch, class]."""
-        encoder, given = self.backbone.roberta, self.embedded(rows)
-        if self.training:  # nobody looks at neurons; the last FFN is computed at position 0 only
-            row = torch.arange(len(rows.input_ids), device=rows.input_ids.device)
-            with only_at(encoder.encoder.layer[-1].attention.output, row, torch.zeros_like(row)):
-                states = encoder(**given).last_hidden_state
-        else:
-            states = encoder(**given).last_hidden_state  # [batch, position, d_model]
+        """Logits [batch, class]; the last FFN is computed at position 0 only, unless looked at."""
+        last = self.backbone.roberta.encoder.layer[-1]
+        if any(module._forward_hooks or module._forward_pre_hooks for module in last.modules()):
+            states = self.backbone.roberta(**self.embedded(rows)).last_hidden_state
+            return word_scores(self.backbone, states[:, 0], self.word_ids)
+        return self.label_logits(rows)
+
+    def label_logits(self, rows: PromptRows) -> Tensor:
+        """The same, and whoever looks at the last FFN sees position 0 only."""
+        encoder = self.backbone.roberta
+        row = torch.arange(len(rows.input_ids), device=rows.input_ids.device)
+        with only_at(encoder.encoder.layer[-1].attention.output, row, torch.zeros_like(row)):
+            states = encoder(**self.embedded(rows)).last_hidden_state  # [batch, 1, d_model]
         return word_scores(self.backbone, states[:, 0], self.word_ids)  # [batch, class]
 
     def forward(self, texts: Sequence[str] | Sequence[tuple[str, str]]) -> Tensor:
@@ -221,6 +226,10 @@ class PromptedT5(nn.Module):
         """Logits [batch, class]."""
         words = F.embedding(self.word_ids, self.backbone.lm_head.weight)  # [class, d_model]
         return F.linear(self.first_step(rows), words)  # [batch, class]
+
+    def label_logits(self, rows: PromptRows) -> Tensor:
+        """The same: the decoder reads every position of the last layer."""
+        return self.logits(rows)
 
     def vocabulary_logits(self, rows: PromptRows) -> Tensor:
         """Scores of all words, [batch, vocab]: what the authors' loss compares."""

@@ -168,7 +168,7 @@ def _check_neurons(prompted: nn.Module, neurons: Tensor) -> None:
 
 
 def _zero(layer: int, there: Tensor) -> Tensor:
-    return there.new_zeros(())
+    return there.new_zeros(there.shape[-1])  # a single 0 would take three times as long
 
 
 def _mean(baseline_activation: Tensor) -> Replacement:

@@ -63,7 +63,7 @@ def each_suppressed_logits(
             with unchanged_once(prompted, selections):
                 for neurons, way in zip(selections, ways, strict=True):
                     with replaced(prompted, neurons, positions, way):
-                        found.append(prompted.logits(rows).float())
+                        found.append(prompted.label_logits(rows).float())
             parts.append(torch.stack(found).cpu())  # [selection, batch, class]
     return torch.cat(parts, dim=1)[:, np.argsort(np.concatenate(batches))]
 
