@@ -107,6 +107,11 @@ class PromptedRoberta(nn.Module):
         """Of each layer the module that reads the neurons, [batch, position, neuron]."""
         return [layer.output.dense for layer in self.backbone.roberta.encoder.layer]
 
+    @property
+    def last_reader(self) -> nn.Module:
+        """Behind it every position, up to the last neurons, depends on itself alone."""
+        return self.backbone.roberta.encoder.layer[-1].attention.output
+
     def up_to_neurons(self, layer: int) -> list[nn.Module]:
         """Modules whose outputs depend on no neuron of that layer (from 0) or of those after it."""
         layers = self.backbone.roberta.encoder.layer
@@ -147,10 +152,9 @@ class PromptedRoberta(nn.Module):
 
     def label_logits(self, rows: PromptRows) -> Tensor:
         """The same, and whoever looks at the last FFN sees position 0 only."""
-        encoder = self.backbone.roberta
         row = torch.arange(len(rows.input_ids), device=rows.input_ids.device)
-        with only_at(encoder.encoder.layer[-1].attention.output, row, torch.zeros_like(row)):
-            states = encoder(**self.embedded(rows)).last_hidden_state  # [batch, 1, d_model]
+        with only_at(self.last_reader, row, torch.zeros_like(row)):
+            states = self.backbone.roberta(**self.embedded(rows)).last_hidden_state
         return word_scores(self.backbone, states[:, 0], self.word_ids)  # [batch, class]
 
     def forward(self, texts: Sequence[str] | Sequence[tuple[str, str]]) -> Tensor:
@@ -182,6 +186,11 @@ class PromptedT5(nn.Module):
     def ffn(self) -> list[nn.Module]:
         """Of each encoder layer the module that reads the neurons, [batch, position, neuron]."""
         return [block.layer[-1].DenseReluDense.wo for block in self.backbone.encoder.block]
+
+    @property
+    def last_reader(self) -> nn.Module:
+        """Behind it every position, up to the last neurons, depends on itself alone."""
+        return self.backbone.encoder.block[-1].layer[-1]
 
     def up_to_neurons(self, layer: int) -> list[nn.Module]:
         """Modules whose outputs depend on no neuron of that layer (from 0) or of those after it."""
@@ -227,9 +236,7 @@ class PromptedT5(nn.Module):
         words = F.embedding(self.word_ids, self.backbone.lm_head.weight)  # [class, d_model]
         return F.linear(self.first_step(rows), words)  # [batch, class]
 
-    def label_logits(self, rows: PromptRows) -> Tensor:
-        """The same: the decoder reads every position of the last layer."""
-        return self.logits(rows)
+    label_logits = logits  # the decoder reads every position of the last layer
 
     def vocabulary_logits(self, rows: PromptRows) -> Tensor:
         """Scores of all words, [batch, vocab]: what the authors' loss compares."""
