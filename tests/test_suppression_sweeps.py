@@ -54,7 +54,8 @@ def test_a_sweep_equals_suppression_around_each_pass(study, kind, how, positions
             slowly.append(predict_records(model, split.records))
     found = each_suppressed_logits(model, split.records, chosen, how, positions, **given)
     torch.testing.assert_close(found, torch.stack(slowly), atol=1e-4, rtol=1e-4)
-    assert not torch.allclose(found[0], found[2], atol=1e-3), "it makes a difference"
+    if positions != "text" or not from_layer:  # RoBERTa's label does not read the last layer's text
+        assert not torch.allclose(found[0], found[2], atol=1e-3), "it makes a difference"
     right = each_suppressed_right(model, split, chosen, how=how, positions=positions, **given)
     assert torch.equal(right, found.argmax(dim=-1) == split.labels)
 
@@ -86,8 +87,8 @@ def test_what_is_remembered_is_forgotten_after_the_block():
     with remembered(module):
         assert torch.equal(module(seen), usual) and torch.equal(module(seen + 1), usual)
     assert not torch.equal(module(seen + 1), usual) and "forward" not in vars(module)
-    with pytest.raises(ZeroDivisionError), remembered(module):
-        1 / 0
+    with pytest.raises(BadInput), remembered(module):
+        raise BadInput("An error in the block.")
     assert torch.equal(module(seen), usual)
 
 
