@@ -86,7 +86,12 @@ def observe(prompted: nn.Module, records: Sequence, see: See, positions: str = "
         if layer == last:
             raise _Enough
 
-    with evaluation_mode(prompted), torch.inference_mode(), _looked_at(prompted, look):
+    with ExitStack() as stack:
+        stack.enter_context(evaluation_mode(prompted))
+        stack.enter_context(torch.inference_mode())
+        stack.enter_context(_looked_at(prompted, look))
+        if positions == "prompt" and hasattr(prompted, "last_reader"):
+            stack.enter_context(_only_first(prompted.last_reader, n_prompt))
         for batch, rows in batches_of(prompted, records):
             now |= {"batch": batch, "rows": rows}
             _run_until_enough(prompted, rows)
@@ -132,6 +137,20 @@ def canonical_order(records: Sequence, labels: Tensor | None = None) -> np.ndarr
         for record, label in zip(records, further, strict=True)
     ]
     return np.array(sorted(range(len(records)), key=keys.__getitem__), dtype=np.int64)
+
+
+@contextmanager
+def _only_first(module: nn.Module, n: int) -> Iterator[None]:
+    """Inside the block the module and what follows it are computed at the first positions only."""
+
+    def keep(_module: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return tuple(states[:, :n].contiguous() for states in given)  # [batch, prompt, d_model]
+
+    handle = module.register_forward_pre_hook(keep)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 @contextmanager

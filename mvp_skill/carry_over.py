@@ -152,12 +152,11 @@ def accuracies(neurons: NeuronStudy, kind: str, task: str) -> dict[str, float | 
         ("clean", task, "measuring"),
         ("adversarial", adversarial_task(task), "apart"),
     ):
-        right = []
-        for seed in neurons.scale.seeds:
-            model = prompts.prompted(kind, task, seed)
-            right.append(neurons.right(model, data, part))
-        labels = neurons.part(model, data, part).labels
-        row |= {name: torch.stack(right).double().mean().item(), f"n_{name}": len(labels)}
+        right = [
+            neurons.right_of(kind, task, seed, data, part).double() for seed in neurons.scale.seeds
+        ]
+        labels = neurons.part(prompts.start(kind, task), data, part).labels
+        row |= {name: torch.stack(right).mean().item(), f"n_{name}": len(labels)}
         row |= {f"guess_{name}": (labels.bincount().max() / len(labels)).item()}
     learnt = has_learnt(row["clean"], row["n_clean"], row["guess_clean"])
     return row | {"learnt": learnt and (kind, task) not in prompts.flagged()}

@@ -1,5 +1,6 @@
 """The examples of a split as a victim reads them, and its clean accuracy on them."""
 
+import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -29,6 +30,14 @@ def clean_accuracy(victim: nn.Module, split: Split) -> float:
 def is_right(victim: nn.Module, split: Split) -> Tensor:
     """Whether the largest logit of each example is that of its label, [batch]."""
     return predict_records(victim, split.records).argmax(dim=-1) == split.labels
+
+
+def split_digest(split: Split) -> str:
+    """Of the tokens and labels of a split, in their order: for names of files."""
+    digest = hashlib.sha256(repr(split.labels.tolist()).encode())
+    for record in split.records:
+        digest.update(b"/" + record.ids.tobytes())
+    return digest.hexdigest()
 
 
 def certainty(logits: Tensor, labels: Tensor) -> dict[str, float | None]:

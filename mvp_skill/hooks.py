@@ -1,4 +1,4 @@
-"""Look at or change what a module reads or gives out, inside a `with`; nothing stays after it.
+"""Look at, change or keep what a module reads or gives out, in a `with`; nothing stays after it.
 
 with edit(module, lambda hidden: hidden + delta), record(other) as outputs:
     victim.logits(rows)
@@ -60,6 +60,29 @@ def edit_input(module: nn.Module, change: Callable[[Tensor], Tensor]) -> Iterato
         yield
     finally:
         handle.remove()
+
+
+@contextmanager
+def remembered(module: nn.Module) -> Iterator[None]:
+    """Inside the block the module computes once, and gives out the same again at later calls.
+
+    For passes that are equal up to there. It is as before when the block ends, also after an error.
+    """
+    compute, known = module.forward, []
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        if not known:
+            known.append(compute(*args, **kwargs))
+        return known[0]
+
+    own = vars(module).get("forward")
+    module.forward = forward
+    try:
+        yield
+    finally:
+        del module.forward
+        if own is not None:
+            module.forward = own
 
 
 @contextmanager

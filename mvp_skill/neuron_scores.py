@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mvp_skill import __version__
 from mvp_skill.errors import BadInput
-from mvp_skill.neuron_counts import FiringCounts
+from mvp_skill.neuron_counts import BaselineActivation, FiringCounts
 from mvp_skill.neuron_null import null_predictivity
 from mvp_skill.neurons import (
     balanced_neuron_accuracy,
@@ -94,6 +94,19 @@ def _after_first(counts: FiringCounts) -> tuple[Tensor, Tensor]:
     if not n_permutations:
         return pred, pred.new_zeros(0, n_layers, n_neurons)
     return pred, null_predictivity(others, balanced_neuron_accuracy)
+
+
+def save_thresholds(path: str | Path, thresholds: BaselineActivation) -> None:
+    """Write baseline activations as safetensors, atomically."""
+    facts = {key: value for key, value in vars(thresholds).items() if key != "mean"}
+    header = {"version": __version__, "facts": json.dumps(facts)}
+    write_tensors(Path(path), {"mean": thresholds.mean}, header)
+
+
+def load_thresholds(path: str | Path) -> BaselineActivation:
+    """What `save_thresholds` wrote, on the CPU; BadInput for a file that is not complete."""
+    tensors, header = read_tensors(Path(path))
+    return BaselineActivation(tensors["mean"], **json.loads(header["facts"]))
 
 
 def save_scores(path: str | Path, scores: NeuronScores, record: dict[str, Any]) -> None:

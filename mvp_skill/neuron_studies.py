@@ -23,14 +23,16 @@ from torch import Tensor, nn
 from mvp_skill.checks import check_choice
 from mvp_skill.decoder_neurons import DecoderNeurons
 from mvp_skill.errors import BadInput
-from mvp_skill.evaluation import Split, is_right
+from mvp_skill.evaluation import Split, is_right, split_digest
 from mvp_skill.neuron_counts import BaselineActivation, baseline_activation, count_firings
 from mvp_skill.neuron_scores import (
     FORMAT,
     NeuronScores,
     load_scores,
+    load_thresholds,
     neuron_scores,
     save_scores,
+    save_thresholds,
 )
 from mvp_skill.neurons import aggregate_scores
 from mvp_skill.originals import originals
@@ -116,6 +118,21 @@ class NeuronStudy:
         """Whether a model has each example of a part right, bool [batch]."""
         return is_right(prompted, self.part(prompted, data, part))
 
+    def right_of(
+        self,
+        kind: str,
+        task: str,
+        seed: int | str,
+        data: str | None = None,
+        part: str = "measuring",
+    ) -> Tensor:
+        """The same of the model behind a soft prompt, from `PromptStudy.right_of`: stored."""
+        prompted = self.prompts.start(kind, task)
+        records = self.prompts.split(prompted, data or task).records
+        place = {id(record): number for number, record in enumerate(records)}
+        chosen = [place[id(record)] for record in self.part(prompted, data or task, part).records]
+        return self.prompts.right_of(kind, task, seed, data)[chosen]
+
     def thresholds(
         self,
         kind: str,
@@ -127,11 +144,21 @@ class NeuronStudy:
         """Baseline activations on the first N_THRESHOLD training examples."""
         key = kind, task, seed, positions, stack
         if key not in self._thresholds:
-            model = self.prompts.prompted(kind, task, seed)
-            records = self.prompts.split(model, task, "train").records[: self.scale.n_threshold]
-            found = baseline_activation(_stack_of(model, stack), records, positions=positions)
-            self._thresholds[key] = found
+            made_of = self.prompts.key(kind, task, seed), self.scale.n_threshold, positions, stack
+            path = self.folder / f"{kind}-{task}-s{seed}-thresholds-{_digest(*made_of)}.safetensors"
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(path.with_suffix(".lock")):
+                if not path.exists():
+                    save_thresholds(path, self._new_thresholds(*key))
+            self._thresholds[key] = load_thresholds(path)
         return self._thresholds[key]
+
+    def _new_thresholds(
+        self, kind: str, task: str, seed: int | str, positions: str, stack: str
+    ) -> BaselineActivation:
+        model = self.prompts.prompted(kind, task, seed)
+        records = self.prompts.split(model, task, "train").records[: self.scale.n_threshold]
+        return baseline_activation(_stack_of(model, stack), records, positions=positions)
 
     def scores(
         self,
@@ -191,8 +218,8 @@ class NeuronStudy:
         kind, task, seed, data, source, positions, stack, subtask = asked
         made_of = (self.prompts.key(kind, task, seed), source, positions, stack)
         made_of += (split_digest(split), self.scale.n_threshold, self.scale.n_permutations)
-        digest = hashlib.sha256(repr((*made_of, subtask, FORMAT)).encode()).hexdigest()[:8]
-        return self.folder / f"{kind}-{task}-s{seed}-{data}-{digest}.safetensors"
+        name = f"{kind}-{task}-s{seed}-{data}-{_digest(*made_of, subtask, FORMAT)}.safetensors"
+        return self.folder / name
 
     def _made(self, asked: _Asked, split: Split) -> NeuronScores:
         kind, task, seed, _, source, positions, stack, subtask = asked
@@ -205,12 +232,8 @@ class NeuronStudy:
         return neuron_scores(counts if subtask is None else counts_of(counts, subtask))
 
 
-def split_digest(split: Split) -> str:
-    """Of the tokens and labels of a split, in their order."""
-    digest = hashlib.sha256(repr(split.labels.tolist()).encode())
-    for record in split.records:
-        digest.update(b"/" + record.ids.tobytes())
-    return digest.hexdigest()
+def _digest(*made_of: object) -> str:
+    return hashlib.sha256(repr(made_of).encode()).hexdigest()[:8]
 
 
 def _stack_of(prompted: Prompted, stack: str) -> nn.Module:

@@ -126,10 +126,9 @@ def model_accuracy(
     neurons: NeuronStudy, kind: str, task: str, seeds: Sequence[int | str] | None = None
 ) -> float:
     """Clean accuracy on the measuring half, mean over seeds; None takes all of the study."""
-    prompts = neurons.prompts
     shares = [
-        neurons.right(prompts.prompted(kind, task, seed), task).double().mean().item()
-        for seed in seeds or prompts.scale.seeds
+        neurons.right_of(kind, task, seed).double().mean().item()
+        for seed in seeds or neurons.scale.seeds
     ]
     return sum(shares) / len(shares)
 

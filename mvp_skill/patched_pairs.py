@@ -17,6 +17,7 @@ from mvp_skill.batching import evaluation_batches
 from mvp_skill.errors import BadInput
 from mvp_skill.prediction import EVALUATION_TOKENS, evaluation_mode
 from mvp_skill.suppression import patching
+from mvp_skill.suppression_sweeps import unchanged_once
 
 
 def patched_logits(
@@ -55,9 +56,11 @@ def each_patched_logits(
     with evaluation_mode(prompted), torch.inference_mode():
         for batch in batches:
             clean, found = kept_activations(prompted, rows(clean_records, batch)), []
-            for neurons in selections:
-                with patching(prompted, neurons, clean):
-                    found.append(prompted.logits(rows(records, batch)).float().cpu())
+            read = rows(records, batch)
+            with unchanged_once(prompted, selections):
+                for neurons in selections:
+                    with patching(prompted, neurons, clean):
+                        found.append(prompted.logits(read).float().cpu())
             parts.append(torch.stack(found))  # [selection, batch, class]
         logits = torch.cat(parts, dim=1)
     return logits[:, np.argsort(np.concatenate(batches))]  # [selection, batch, class]

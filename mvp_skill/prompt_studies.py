@@ -11,30 +11,31 @@ of them, nothing is tuned, and label words are those that each prompt was tuned 
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock
 from torch import Tensor
 
 from mvp_skill.conditions import names_of
 from mvp_skill.errors import BadInput
-from mvp_skill.evaluation import Split, encoded, is_right
+from mvp_skill.evaluation import Split, encoded, is_right, split_digest
 from mvp_skill.kind_legends import KIND_NAMES
 from mvp_skill.prompt_accuracy import LEAST_MARGIN, majority_rate
 from mvp_skill.prompt_folders import PromptFolder, check_label_ids, label_words_of, read_prompts
 from mvp_skill.prompt_preflight import check_prompt_study, kinds_of, seeds_of, width_of
 from mvp_skill.prompt_scales import KINDS, SETTINGS, PromptScale, prompt_settings
-from mvp_skill.prompt_tuning import build_prompted, soft_prompt_of, use_soft_prompt
+from mvp_skill.prompt_tuning import build_prompted, use_soft_prompt
 from mvp_skill.prompted import Prompted
+from mvp_skill.right_tables import stored_right
 from mvp_skill.seeding import derived_seed
 from mvp_skill.soft_prompts import SoftPrompt
 from mvp_skill.task_types import clean_task
 from mvp_skill.tasks import load_task, task_named
 from mvp_skill.train_config import TrainConfig, objective_named
-from mvp_skill.training import train_or_load
 from mvp_skill.training_state import TrainLog
+from mvp_skill.tuned_prompts import tune_or_load
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -67,7 +68,6 @@ class PromptStudy:
         self._tuned: dict[tuple[str, str, int | str], tuple[SoftPrompt, TrainLog]] = {}
         self.starts: dict[tuple[str, str, int | str], int] = {}  # that tuning has tried
         self._models: dict[str, Prompted] = {}
-        self._given: PromptFolder | None = None
 
     def data(self, task: str) -> "DatasetDict":
         """The splits of a task, or the test split of an adversarial set; loaded once."""
@@ -149,11 +149,8 @@ class PromptStudy:
     def _tuned_from(self, model: Prompted, config: TrainConfig) -> tuple[SoftPrompt, TrainLog]:
         kind, task = model.config.model_type, model.settings.task
         name = f"{kind}-{task}-s{config.seed}-{_digest(model.settings, config)}"
-        folder = self.folder / name
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):  # another notebook may want the same
-            prompted, log = train_or_load(folder, model, self.data(task), config, progress=False)
-        return soft_prompt_of(prompted), log
+        splits = {part: self.split(model, task, part) for part in ("train", "validation")}
+        return tune_or_load(self.folder / name, model, self.data(task), splits, config)
 
     def soft_prompt(self, kind: str, task: str, seed: int | str) -> SoftPrompt:
         """The soft prompt of a task and seed: tuned here, or a released one."""
@@ -195,6 +192,13 @@ class PromptStudy:
         """Whether a model has each example of its task, or of its adversarial set, bool [batch]."""
         return is_right(prompted, self.split(prompted, task, name))
 
+    def right_of(self, kind: str, task: str, seed: int | str, data: str | None = None) -> Tensor:
+        """The same on the task's test split (or the adversarial set `data`): stored, made once."""
+        name, split = data or task, self.split(self.start(kind, task), data or task)
+        digest = _digest(self.key(kind, task, seed), split_digest(split))
+        path = self.folder / f"{kind}-{task}-s{seed}-{name}-right-{digest}.json"
+        return stored_right(path, lambda: self.right(self.prompted(kind, task, seed), name))
+
     def key(self, kind: str, task: str, seed: int | str) -> str:
         """Of all that a prompted model and its training data depend on: for names of files."""
         prompt = self.soft_prompt(kind, task, seed)
@@ -213,7 +217,7 @@ class PromptStudy:
             return {}
         return {
             (kind, task): prompt.facts.contamination
-            for (kind, width, task, seed), prompt in self._folder().prompts.items()
+            for (kind, width, task, seed), prompt in self._given.prompts.items()
             if prompt.facts.contamination
             and (kind in self.kinds and width == width_of(str(self.backbones[kind])))
             and (task in self.scale.tasks and seed in self.scale.seeds)
@@ -231,16 +235,15 @@ class PromptStudy:
             for (kind, task), why in self.flagged().items()
         ]
 
-    def _folder(self) -> PromptFolder:
-        if self._given is None:
-            self._given = read_prompts(self.parameters["PROMPTS"])
-        return self._given
+    @cached_property
+    def _given(self) -> PromptFolder:
+        return read_prompts(self.parameters["PROMPTS"])
 
     def _label_words(self, kind: str, task: str, seed: int | str) -> str:
         return label_words_of(self._found(kind, task, seed)) if self.is_released else "default"
 
     def _found(self, kind: str, task: str, seed: int | str) -> SoftPrompt:
-        return self._folder().find(kind, width_of(str(self.backbones[kind])), task, seed)
+        return self._given.find(kind, width_of(str(self.backbones[kind])), task, seed)
 
 
 def _digest(*parts: object) -> str:

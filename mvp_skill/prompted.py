@@ -107,6 +107,16 @@ class PromptedRoberta(nn.Module):
         """Of each layer the module that reads the neurons, [batch, position, neuron]."""
         return [layer.output.dense for layer in self.backbone.roberta.encoder.layer]
 
+    @property
+    def last_reader(self) -> nn.Module:
+        """Behind it every position, up to the last neurons, depends on itself alone."""
+        return self.backbone.roberta.encoder.layer[-1].attention.output
+
+    def up_to_neurons(self, layer: int) -> list[nn.Module]:
+        """Modules whose outputs depend on no neuron of that layer (from 0) or of those after it."""
+        layers = self.backbone.roberta.encoder.layer
+        return [*layers[:layer], layers[layer].attention, layers[layer].intermediate]
+
     def encode(self, texts: Sequence[str] | Sequence[tuple[str, str]]) -> list[PromptRecord]:
         """Token ids of texts or pairs."""
         return self.insertion.encode(texts)
@@ -133,14 +143,18 @@ class PromptedRoberta(nn.Module):
         }
 
     def logits(self, rows: PromptRows) -> Tensor:
-        """Logits [batch, class]."""
-        encoder, given = self.backbone.roberta, self.embedded(rows)
-        if self.training:  # nobody looks at neurons; the last FFN is computed at position 0 only
-            row = torch.arange(len(rows.input_ids), device=rows.input_ids.device)
-            with only_at(encoder.encoder.layer[-1].attention.output, row, torch.zeros_like(row)):
-                states = encoder(**given).last_hidden_state
-        else:
-            states = encoder(**given).last_hidden_state  # [batch, position, d_model]
+        """Logits [batch, class]; the last FFN is computed at position 0 only, unless looked at."""
+        last = self.backbone.roberta.encoder.layer[-1]
+        if any(module._forward_hooks or module._forward_pre_hooks for module in last.modules()):
+            states = self.backbone.roberta(**self.embedded(rows)).last_hidden_state
+            return word_scores(self.backbone, states[:, 0], self.word_ids)
+        return self.label_logits(rows)
+
+    def label_logits(self, rows: PromptRows) -> Tensor:
+        """The same, and whoever looks at the last FFN sees position 0 only."""
+        row = torch.arange(len(rows.input_ids), device=rows.input_ids.device)
+        with only_at(self.last_reader, row, torch.zeros_like(row)):
+            states = self.backbone.roberta(**self.embedded(rows)).last_hidden_state
         return word_scores(self.backbone, states[:, 0], self.word_ids)  # [batch, class]
 
     def forward(self, texts: Sequence[str] | Sequence[tuple[str, str]]) -> Tensor:
@@ -172,6 +186,18 @@ class PromptedT5(nn.Module):
     def ffn(self) -> list[nn.Module]:
         """Of each encoder layer the module that reads the neurons, [batch, position, neuron]."""
         return [block.layer[-1].DenseReluDense.wo for block in self.backbone.encoder.block]
+
+    @property
+    def last_reader(self) -> nn.Module:
+        """Behind it every position, up to the last neurons, depends on itself alone."""
+        return self.backbone.encoder.block[-1].layer[-1]
+
+    def up_to_neurons(self, layer: int) -> list[nn.Module]:
+        """Modules whose outputs depend on no neuron of that layer (from 0) or of those after it."""
+        blocks = self.backbone.encoder.block
+        attention, reading = blocks[layer].layer[0], blocks[layer].layer[-1].DenseReluDense
+        into = [module for name, module in reading.named_children() if name.startswith("wi")]
+        return [*blocks[:layer], attention, *into]
 
     @property
     def decoder_ffn(self) -> list[nn.Module]:
@@ -209,6 +235,8 @@ class PromptedT5(nn.Module):
         """Logits [batch, class]."""
         words = F.embedding(self.word_ids, self.backbone.lm_head.weight)  # [class, d_model]
         return F.linear(self.first_step(rows), words)  # [batch, class]
+
+    label_logits = logits  # the decoder reads every position of the last layer
 
     def vocabulary_logits(self, rows: PromptRows) -> Tensor:
         """Scores of all words, [batch, vocab]: what the authors' loss compares."""

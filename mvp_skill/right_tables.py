@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from filelock import FileLock
 from torch import Tensor
 
 from mvp_skill.checks import check_table
 from mvp_skill.errors import BadInput
-from mvp_skill.files import write_atomically
+from mvp_skill.files import read_json, write_atomically, write_json
 from mvp_skill.gains import Gain, paired_gain
 
 if TYPE_CHECKING:
@@ -33,6 +34,18 @@ def as_text(right: Tensor) -> str:
 def as_array(texts: Iterable[str]) -> np.ndarray:
     """Such texts, all of one length, as numbers 0 and 1, [run, example]."""
     return np.array([[one == "1" for one in text] for text in texts], dtype=float)
+
+
+def stored_right(path: Path, make: Callable[[], Tensor]) -> Tensor:
+    """Right or not, bool [batch], from a file; if there is none it is made and written.
+
+    make   gives bool [batch]
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):  # another notebook may want the same
+        if not path.exists():
+            write_json(path, {"right": as_text(make())})
+    return torch.tensor([one == "1" for one in read_json(path)["right"]], dtype=torch.bool)
 
 
 def stored_rows(path: Path, make: Callable[[], list[dict[str, Any]]]) -> "DataFrame":

@@ -69,6 +69,19 @@ def suppression(
 
     Zero is near what most ReLU neurons (T5) have anyway, and further from what GELU neurons have.
     """
+    given = {"baseline_activation": baseline_activation, "sd": sd, "seed": seed}
+    with replaced(prompted, neurons, positions, replacement_of(how, positions, **given)):
+        yield
+
+
+def replacement_of(
+    how: str,
+    positions: str,
+    baseline_activation: Tensor | None = None,
+    sd: float | None = None,
+    seed: int = 0,
+) -> Replacement:
+    """What suppressed neurons have in the place of their activations; all as in `suppression`."""
     check_choice("way to suppress", how, tuple(_WAYS))
     if sd is not None:
         check_number("sd", sd, "above 0", 0, math.inf)
@@ -82,8 +95,7 @@ def suppression(
             f'"resample" needs positions="prompt", not {positions!r}: other positions are other '
             "words in every example."
         )
-    with replaced(prompted, neurons, positions, _WAYS[how](baseline_activation, sd, seed)):
-        yield
+    return _WAYS[how](baseline_activation, sd, seed)
 
 
 @contextmanager
@@ -156,7 +168,7 @@ def _check_neurons(prompted: nn.Module, neurons: Tensor) -> None:
 
 
 def _zero(layer: int, there: Tensor) -> Tensor:
-    return there.new_zeros(())
+    return there.new_zeros(there.shape[-1])  # a single 0 would take three times as long
 
 
 def _mean(baseline_activation: Tensor) -> Replacement:

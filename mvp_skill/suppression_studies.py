@@ -19,21 +19,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from mvp_skill.activations import observe
 from mvp_skill.checks import check_choice, check_count
 from mvp_skill.conditions import numbers_of
 from mvp_skill.errors import BadInput
-from mvp_skill.evaluation import Split, is_right
+from mvp_skill.evaluation import Split
 from mvp_skill.neuron_preflight import MOST_WITH_RANDOM, check_highest
 from mvp_skill.neuron_studies import NeuronStudy, split_digest
 from mvp_skill.right_tables import as_text, stored_rows
 from mvp_skill.seeding import derived_seed
 from mvp_skill.skill_neurons import random_neurons, skill_neurons
 from mvp_skill.subsamples import sample_of
-from mvp_skill.suppression import suppression
+from mvp_skill.suppression_sweeps import each_suppressed_right
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -101,17 +101,6 @@ def selections(pred: Tensor, rates: Sequence[float], n_draws: int, seed: int) ->
             drawn = random_neurons(shape, rate / 100, n_draws, seed, exclude=most)
             found += [Selection(rate, "random", draw, one) for draw, one in enumerate(drawn)]
     return found
-
-
-def suppressed_right(
-    prompted: nn.Module, split: Split, neurons: Tensor, how: str = "zero", **options: Any
-) -> Tensor:
-    """Whether each example is right while neurons are suppressed, bool [batch].
-
-    options   of `suppression`
-    """
-    with suppression(prompted, neurons, how, **options):
-        return is_right(prompted, split)
 
 
 class SuppressionStudy:
@@ -202,14 +191,15 @@ class SuppressionStudy:
 
     def _measure(self, curve: Curve, bar: tqdm) -> list[dict[str, Any]]:
         prompted = self.neurons.prompts.prompted(curve.kind, curve.task, curve.seed)
-        split, given, rows = self.measured(curve), self._options(curve), []
+        split, given = self.measured(curve), self._options(curve)
         seed = derived_seed(self.seed, "suppression", curve.kind, curve.task, curve.seed)
         chosen = selections(self.predictivity(curve), self.rates, self.n_draws, seed)
-        for rate, which, draw, neurons in chosen:
-            right = suppressed_right(prompted, split, neurons, **given)
-            rows.append({"rate": rate, "which": which, "draw": draw, "right": as_text(right)})
-            bar.update(len(right))
-        return rows
+        rights = each_suppressed_right(prompted, split, [one.neurons for one in chosen], **given)
+        bar.update(rights.numel())
+        return [
+            {"rate": one.rate, "which": one.which, "draw": one.draw, "right": as_text(right)}
+            for one, right in zip(chosen, rights, strict=True)
+        ]
 
     def _options(self, curve: Curve) -> dict[str, Any]:
         given: dict[str, Any] = {"how": curve.how, "positions": curve.positions, "seed": self.seed}

@@ -11,6 +11,7 @@ Source: Raman et al. 2023 and the authors' code.
 import logging
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -114,16 +115,33 @@ def train_or_load(
         options    `progress` and `state_every_seconds` of `train`
         returns    the trained victim and its log
     """
-    folder = Path(folder)
-    if (folder / TRAINING_FILE).exists() and is_complete(folder):
-        splits = prepared(victim, data)
-        parameters = training_parameters(victim, config, splits, attacker)
-        stored = read_json(folder / TRAINING_FILE)
-        if stored["parameters"] == parameters:
-            return load(folder), TrainLog(**stored["log"])
-        changed = ", ".join(differences(stored["parameters"], parameters))
-        LOGGER.warning("%s: other %s than the stored victim's; training anew", folder, changed)
+    if holds_training(folder):
+        log = stored_log(folder, victim, prepared(victim, data), config, attacker)
+        if log is not None:
+            return load(folder), log
     return victim, train(victim, data, config, folder, attacker=attacker, **options)
+
+
+def holds_training(folder: str | Path) -> bool:
+    """Whether a folder holds a victim whose training came to its end."""
+    return (Path(folder) / TRAINING_FILE).exists() and is_complete(folder)
+
+
+def stored_log(
+    folder: str | Path,
+    victim: nn.Module,
+    splits: Mapping[str, Split],
+    config: TrainConfig,
+    attacker: Attacker | None = None,
+) -> TrainLog | None:
+    """How the victim in a folder was trained; None if not as asked for, on `prepared` splits."""
+    parameters = training_parameters(victim, config, splits, attacker)
+    stored = read_json(Path(folder) / TRAINING_FILE)
+    if stored["parameters"] == parameters:
+        return TrainLog(**stored["log"])
+    changed = ", ".join(differences(stored["parameters"], parameters))
+    LOGGER.warning("%s: other %s than the stored victim's; training anew", folder, changed)
+    return None
 
 
 def evaluate(victim: nn.Module, examples: "Dataset") -> float:

@@ -96,13 +96,22 @@ def transfer_rows(
     for kind, target in tqdm(columns, unit="task", disable=not progress):
         for source in study.scale.tasks:
             for seed in study.scale.seeds:
-                prompted = study.prompted(kind, clean_task(target), seed, source=source)
-                whole = study.split(prompted, target)
-                read = read_of(study, target)
-                split = Split(whole.records[read], whole.labels[read])
-                acc = is_right(prompted, split).double().mean().item()
-                rows.append((kind, source, target, seed, acc, len(split.labels)))
+                right = _transferred_right(study, kind, source, target, seed)
+                acc = right.double().mean().item()
+                rows.append((kind, source, target, seed, acc, len(right)))
     return pandas.DataFrame(rows, columns=["kind", "source", "target", "seed", "acc", "n"])
+
+
+def _transferred_right(
+    study: "PromptStudy", kind: str, source: str, target: str, seed: int | str
+) -> torch.Tensor:
+    """What is read of a target: right or not, bool [batch]."""
+    read, task = read_of(study, target), clean_task(target)
+    if source == task:  # its own prompt has read all of it for other notebooks
+        return study.right_of(kind, task, seed, target)[read]
+    prompted = study.prompted(kind, task, seed, source=source)
+    whole = study.split(prompted, target)
+    return is_right(prompted, Split(whole.records[read], whole.labels[read]))
 
 
 def indicators(study: "PromptStudy", kind: str) -> "DataFrame":

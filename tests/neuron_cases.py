@@ -51,6 +51,12 @@ class SmallModel(nn.Module):
     def ffn(self):
         return list(self.out)
 
+    def label_logits(self, rows):
+        return self.logits(rows)
+
+    def up_to_neurons(self, layer):
+        return [*self.into[: layer + 1], *self.out[:layer]]
+
     def encode(self, texts):
         return [Record(np.array([int(word) for word in text.split()])) for text in texts]
 

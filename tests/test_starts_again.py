@@ -7,7 +7,7 @@ import torch
 from prompt_study_cases import tiny_study
 
 from mvp_skill import prompt_studies
-from mvp_skill.prompt_tuning import PROMPT_FILE
+from mvp_skill.prompt_tuning import PROMPT_FILE, soft_prompt_of
 from mvp_skill.soft_prompts import load_soft_prompt
 from mvp_skill.training_state import TrainLog
 
@@ -17,13 +17,13 @@ def tunings(monkeypatch):
     """Tunings that end with the accuracies that a test gives: what each was asked for."""
     given, asked = [], []
 
-    def tune(folder, model, data, config, progress):
+    def tune(folder, model, data, splits, config):
         asked.append((folder.name, model.settings.seed, config))
         model.soft_prompt.data.fill_(len(asked))
         row = {"n_examples": 24, "train_loss": 0.5, "clean_acc": given[len(asked) - 1]}
-        return model, TrainLog(f"key {len(asked)}", [row], 10.0 * len(asked))
+        return soft_prompt_of(model), TrainLog(f"key {len(asked)}", [row], 10.0 * len(asked))
 
-    monkeypatch.setattr(prompt_studies, "train_or_load", tune)
+    monkeypatch.setattr(prompt_studies, "tune_or_load", tune)
     return given, asked
 
 

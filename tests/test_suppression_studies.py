@@ -22,8 +22,8 @@ from mvp_skill.suppression_studies import (
     SuppressionStudy,
     rates_of,
     selections,
-    suppressed_right,
 )
+from mvp_skill.suppression_sweeps import each_suppressed_right
 
 RATES = (0, 10, 30)
 
@@ -67,13 +67,13 @@ def silenced_right(model, split, selected, where=slice(None), put=None):
 @pytest.fixture
 def runs(monkeypatch):
     """What the study hands over to be suppressed, run by run."""
-    kept, given = [], suppression_studies.suppressed_right
+    kept, given = [], suppression_studies.each_suppressed_right
 
-    def keep(model, split, selected, **options):
-        kept.append(SimpleNamespace(split=split, selected=selected, **options))
-        return given(model, split, selected, **options)
+    def keep(model, split, selections, **options):
+        kept.extend(SimpleNamespace(split=split, selected=one, **options) for one in selections)
+        return given(model, split, selections, **options)
 
-    monkeypatch.setattr(suppression_studies, "suppressed_right", keep)
+    monkeypatch.setattr(suppression_studies, "each_suppressed_right", keep)
     return kept
 
 
@@ -183,7 +183,7 @@ def test_rate_0_is_the_model_as_it_is_bit_for_bit(neurons):
     with suppression(model, none.neurons):
         nothing = predict_records(model, half.records)
     assert torch.equal(nothing, predict_records(model, half.records))
-    assert torch.equal(suppressed_right(model, half, none.neurons), is_right(model, half))
+    assert torch.equal(each_suppressed_right(model, half, [none.neurons])[0], is_right(model, half))
 
 
 def test_b6_curves_are_measured_on_examples_that_no_neuron_was_ranked_on(neurons):
@@ -238,14 +238,11 @@ def test_the_planted_neuron_costs_all_accuracy_and_random_ones_none():
     assert accs == [1.0, pytest.approx(guess), 1.0, 1.0, 1.0]
 
 
-def test_a_curve_is_measured_once_whatever_is_asked_for_beside_it(neurons, monkeypatch):
+def test_a_curve_is_measured_once_whatever_is_asked_for_beside_it(neurons, runs):
     curves = [Curve("roberta", "mini_films", seed) for seed in (0, 1)]
     study = SuppressionStudy(neurons, RATES, n_draws=1, n_measured=7)
-    first, runs = study.rows(curves[:1]), []
-    given = suppression_studies.suppressed_right
-    monkeypatch.setattr(
-        suppression_studies, "suppressed_right", lambda *a, **k: runs.append(1) or given(*a, **k)
-    )
+    first = study.rows(curves[:1])
+    runs.clear()
     rows = SuppressionStudy(neurons, RATES, n_draws=1, n_measured=7).rows([*curves, curves[0]])
     assert len(runs) == 5, "the other seed only, and rate 0 once"
     assert len(rows) == 10 and rows[rows["seed"] == 0].reset_index(drop=True).equals(first)

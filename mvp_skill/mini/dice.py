@@ -6,6 +6,7 @@ on that one method, and seeds are digests of text, never `hash()`, which Python 
 
 import hashlib
 import random
+from bisect import bisect
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -39,10 +40,7 @@ class Dice:
 
     def weighted(self, options: Sequence[T], cumulative: Sequence[float]) -> T:
         """One option; `cumulative` are running sums of weights that end at their total."""
-        point = self.random() * cumulative[-1]
-        return next(
-            option for option, edge in zip(options, cumulative, strict=True) if point < edge
-        )
+        return options[bisect(cumulative, self.random() * cumulative[-1])]
 
     def shuffled(self, items: Sequence[T]) -> list[T]:
         """The items in a random order (Fisher-Yates)."""

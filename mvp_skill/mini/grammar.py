@@ -36,6 +36,14 @@ def compiled(pattern: str) -> tuple[tuple[str, str], ...]:
 
 
 @cache
+def parts_of(slot: str) -> tuple[str, str, str, str]:
+    """Part of speech, meaning classes, form and name of the role; the last two may be empty."""
+    spec, _, name = slot.partition("=")
+    pos, meanings, form = (spec.split(":") + [""])[:3]
+    return pos, meanings, form, name
+
+
+@cache
 def zipf_edges(n_words: int) -> tuple[float, ...]:
     """Running sums of rank ** -exponent for ranks 1 … n_words."""
     return tuple(accumulate(rank**-lexicon.ZIPF_EXPONENT for rank in range(1, n_words + 1)))
@@ -85,8 +93,7 @@ class Voice:
             return self.inflected(self.roles[name], form)
         if ":" not in slot:
             return self.roles[slot]
-        spec, _, name = slot.partition("=")
-        pos, meanings, form = (spec.split(":") + [""])[:3]
+        pos, meanings, form, name = parts_of(slot)
         if isinstance(self.roles.get(meanings), str):  # {n:part}: the class is given by the caller
             meanings = self.roles[meanings]
         entry = self.any_set(pos, meanings.replace("eval.", f"{polarity}."))
@@ -120,4 +127,6 @@ def sets_of(words: Lexicon, pos: str, meanings: str) -> tuple[SynonymSet, ...]:
 
 def with_articles(text: str) -> str:
     """Every "a(n)" as "a" or "an", by the word after it."""
+    if "a(n)" not in text:
+        return text
     return re.sub(r"a\(n\) (\w+)", lambda m: f"{article(m[1])} {m[1]}", text)

@@ -64,6 +64,7 @@ def verb_forms(verb: str) -> dict[str, str]:
     }
 
 
+@cache  # whoever writes a data set asks a million times for the same few hundred words
 def forms(word: str, pos: str) -> dict[str, str]:
     """Surface forms of a word by the name of the form; adjectives and adverbs have only "base"."""
     if pos == "v":

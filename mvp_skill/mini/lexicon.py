@@ -6,7 +6,7 @@ line of any mistake. Everything else in the mini world (grammar, tasks, oracle, 
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 
 from mvp_skill.errors import BadInput
@@ -29,7 +29,7 @@ class SynonymSet:
     antonyms: tuple[str, ...] = field(default=())
     line: int = 0
 
-    @property
+    @cached_property
     def frequent(self) -> tuple[str, ...]:
         """The half of the set that fine-tuning data draw from (the larger half of an odd set)."""
         return self.words[: (len(self.words) + 1) // 2]
