@@ -29,7 +29,7 @@ from mvp_skill.measurements import measured
 from mvp_skill.readme_blocks import RECORD, blocks, draw_figure
 from mvp_skill.run_folders import run_folders
 
-MACHINE = "machine.json"
+MACHINE, BENCHMARKS = "machine.json", "benchmarks.json"
 BLOCK = re.compile(r"(<!-- results: ([\w ]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
@@ -65,11 +65,11 @@ def record(folders: list[Path], target: Path = RECORD) -> list[Path]:
     if not found:
         names = ", ".join(map(str, folders))
         raise BadInput(f"No finished run in {names}: start `python run_all.py` first.")
-    machine = target / MACHINE
-    kept = read_json(machine) if machine.exists() else None
+    beside = [target / name for name in (MACHINE, BENCHMARKS) if (target / name).exists()]
+    kept = {path: read_json(path) for path in beside}
     shutil.rmtree(target, ignore_errors=True)
-    if kept is not None:
-        write_json(machine, kept)
+    for path, content in kept.items():
+        write_json(path, content)
     for path, content in found:
         folder = target / path.parent.name / path.name
         write_json(folder / "run.json", _without_paths(content))

@@ -41,6 +41,7 @@ def blocks(record: Path = RECORD) -> dict[str, str]:
     """Name to Markdown of every block."""
     return {
         "cost": cost(record),
+        "benchmarks": benchmarks(record),
         "figure": figure(record),
         "table": results(record),
         "claims": claims(record),
@@ -69,6 +70,20 @@ def cost(record: Path) -> str:
     if not rows:
         return "*Not measured yet.*"
     return f"{markdown(['step', 'time', 'disk'], rows)}\n\nMeasured on {_made_on(record)}."
+
+
+def benchmarks(record: Path) -> str:
+    """The table of `python tests/benchmarks --record`, and on what it was measured."""
+    path = record / "benchmarks.json"
+    if not path.exists():
+        return "*Not measured yet.*"
+    found = read_json(path)
+    columns = ["benchmark", "what", "figure", "unit", "bar", "n"]
+    rows = [["" if row[c] is None else row[c] for c in columns] for row in found["rows"]]
+    made = found["environment"]
+    device = made["gpu"] or "no GPU"
+    said = f"{made['cores']} cores ({made['processor']}, {device}), torch {made['torch']}"
+    return f"{markdown(columns, rows)}\n\nMeasured on {said}."
 
 
 def figure(record: Path) -> str:

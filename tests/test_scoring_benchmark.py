@@ -1,16 +1,11 @@
 """The benchmark of neuron scoring compares two algorithms that give the same scores."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from benchmarks import scoring
 from neuron_cases import SmallModel, planted_model, planted_split, some_split
 from torch.testing import assert_close
-
-sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
-import scoring
 
 
 @pytest.mark.parametrize("n_tokens", [None, 17])
@@ -42,7 +37,7 @@ def test_a_model_of_given_activations_is_read_by_both_sides():
     assert_close(scoring.reference_scores(model, split, split, None), expected)
 
 
-def test_the_script_gives_a_table_of_all_figures(capsys, monkeypatch):
+def test_the_script_gives_a_table_of_all_figures(monkeypatch):
     monkeypatch.setattr(scoring, "PAPER_SHAPE", (1, 5, 3, 8))
     monkeypatch.setattr(scoring.counting_rows, "__defaults__", ((1, 5, 3, 8),))
     monkeypatch.setattr(scoring, "peak_of", lambda side, kind, n: {"reference": 3.5}.get(side, 1))
@@ -51,8 +46,8 @@ def test_the_script_gives_a_table_of_all_figures(capsys, monkeypatch):
     names = {"benchmark", "what", "figure", "unit", "bar", "n"}
     assert all(set(row) == names and row["n"] in (4, 6) for row in rows)
     assert len({row["what"] for row in rows}) == len(rows) == 11
-    assert [row["bar"] for row in rows if row["bar"]] == [">= 10", "<= 1.15", "<= 0.1"]
-    assert len(capsys.readouterr().out.splitlines()) == len(rows)
+    bars = [row["bar"] for row in rows if row["bar"]]
+    assert bars == [">= 10", "<= 1.15", ">= 10", "<= 0.1"]
     beyond = {row["what"]: row["figure"] for row in rows if row["unit"] == "MiB"}
     assert list(beyond.values()) == [0, 2.5, 0]
 

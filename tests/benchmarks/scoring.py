@@ -1,7 +1,6 @@
 """What it costs to score neurons: beside bare forward passes, and beside the authors' algorithm.
 
-    python tests/benchmarks/scoring.py                  # one table; some minutes
-    python tests/benchmarks/scoring.py --kinds t5 --n 300 --growth 100,1000 --rounds 3
+    python tests/benchmarks scoring
 
 The authors' code is not run. `reference_scores` does what it does, written anew: texts padded to
 one length, batches of 64, scores of all words at all positions, the activations of all training
@@ -14,6 +13,7 @@ resident size of a process of its own, beyond that of a process that makes the b
 
 import argparse
 import copy
+import os
 import resource
 import statistics
 import subprocess
@@ -27,7 +27,9 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from given_activations import Given, Number
+from benchmarks.given_activations import Given, Number
+from benchmarks.rows import Row
+from benchmarks.rows import row as line
 from torch import Tensor, nn
 
 from mvp_skill.activations import batches_of
@@ -44,7 +46,7 @@ N_PROMPT, MAX_TEXT = 6, 128
 BARE_BAR, FASTER_BAR, MEMORY_BAR = 1.15, 10.0, 0.1
 PAPER_SHAPE = 2, 231, 100, 3072  # two of twelve layers: all are treated alike
 TASK = "mini_films"
-Row = dict[str, Any]
+TESTS = Path(__file__).resolve().parents[1]
 
 
 def scores(model: nn.Module, train: Split, test: Split, n_permutations: int = 20) -> Tensor:
@@ -155,7 +157,7 @@ def time_rows(kind: str, n: int, rounds: int) -> list[Row]:
     }
     found = seconds(sides, max(1, rounds // 2))
     ratio = found["reference"] / found["scores"]
-    rows.append(row(f"{kind}: reference / scoring", ratio, "times", None, n))
+    rows.append(row(f"{kind}: reference / scoring", ratio, "times", f">= {FASTER_BAR:g}", n))
     ratio = found["same passes"] / found["scores"]
     return [*rows, row(f"{kind}: reference with our passes / scoring", ratio, "times", None, n)]
 
@@ -202,8 +204,16 @@ def memory_rows(kind: str, n: int) -> list[Row]:
 
 def peak_of(side: str, kind: str, n: int) -> float:
     """Largest resident size of a process that does one side once, in MiB."""
-    command = [sys.executable, __file__, "--side", side, "--kinds", kind, "--n", str(n)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    command = [sys.executable, "-m", "benchmarks.scoring", "--side", side, "--kinds", kind]
+    done = subprocess.run(
+        [*command, "--n", str(n)],
+        cwd=TESTS,
+        env=os.environ | {"PYTHONPATH": str(TESTS.parent)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return float(done.stdout)
 
 
 def own_peak() -> float:
@@ -230,12 +240,11 @@ def growth_rows(kind: str, sizes: Sequence[int]) -> list[Row]:
 
 def row(what: str, figure: float, unit: str, bar: str | None, n: int) -> Row:
     """A line of the table; n counts examples of either pass."""
-    line = {"benchmark": "neuron scoring", "what": what, "figure": round(figure, 3)}
-    return line | {"unit": unit, "bar": bar, "n": n}
+    return line("neuron scoring", what, figure, unit, bar, n)
 
 
 def main(arguments: Sequence[str] | None = None) -> list[Row]:
-    """Measure, print one table, and return its rows."""
+    """Measure, and return the rows."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kinds", default="roberta,t5", help="with commas")
     parser.add_argument("--n", type=int, default=1000, help="texts of either pass")
@@ -254,8 +263,6 @@ def main(arguments: Sequence[str] | None = None) -> list[Row]:
     for kind in kinds:
         rows += time_rows(kind, given.n, given.rounds) + memory_rows(kind, given.n)
         rows += growth_rows(kind, [int(n) for n in given.growth.split(",") if n])
-    for line in rows:
-        print("\t".join(f"{line[name]}" for name in ("what", "figure", "unit", "bar", "n")))
     return rows
 
 

@@ -1,20 +1,17 @@
 """What a training step of each victim and of prompt tuning takes, relative to a step of MLP-FT.
 
-    python tests/benchmarks/steps.py          # a table; some three minutes on one core
+    python tests/benchmarks steps          # a table; some three minutes on one core
 
 All read the same texts in batches of the same size, in turn, several rounds (`mvp_skill.cost`).
 AMDA's step is measured without the attack that adds to its training data.
 """
 
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # wherever it is started from
-
 import numpy as np
+from benchmarks.rows import row
 from torch import Tensor
 
 from mvp_skill.conditions import VICTIMS, Condition
@@ -51,17 +48,7 @@ def main(
     base = 1000 * float(np.median(seconds[BASE]))
     shown = [(BASE, base, "ms")]
     shown += [(name, found[name], f"x {BASE}") for name in steps if name != BASE]
-    return [
-        {
-            "benchmark": "training step",
-            "what": name,
-            "figure": round(figure, 2),
-            "unit": unit,
-            "bar": None,
-            "n": rounds,
-        }
-        for name, figure, unit in shown
-    ]
+    return [row("training step", name, figure, unit, None, rounds) for name, figure, unit in shown]
 
 
 def victim_steps(names: Sequence[str], parameters: dict[str, Any]) -> dict[str, Callable]:
@@ -86,9 +73,3 @@ def prompt_steps(kinds: Sequence[str], parameters: dict[str, Any]) -> dict[str, 
         split = encoded(model, study.data(TASK)["train"], "train")
         steps[f"prompt tuning, {kind}"] = next_step(model, split, study.config(kind, 0))
     return steps
-
-
-if __name__ == "__main__":
-    import pandas
-
-    print(pandas.DataFrame(main()).fillna("").to_string(index=False))
