@@ -19,13 +19,14 @@ for it, so that no row is without tokens.
 Source: Raman et al. 2023, section 3, and the authors' code.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mvp_skill.batching import steady_batches
 from mvp_skill.checks import check_texts
 from mvp_skill.errors import BadInput
 from mvp_skill.prompts import Template
@@ -33,6 +34,7 @@ from mvp_skill.shortening import shortened
 from mvp_skill.template_ids import EMPTY, NO_TEMPLATE, template_ids
 
 if TYPE_CHECKING:
+    from mvp_skill.token_budgets import TokenBudget
     from mvp_skill.victims import VictimSettings
 
 PAIR_SEPARATOR = "\n"  # where the tokenizer has no special tokens for pairs (GPT-2)
@@ -157,10 +159,9 @@ class Insertion:
         """Tokens of the longest row of each record, special tokens and template included."""
         return [min(record.length + self.beside, self.max_length) for record in records]
 
-    @property
-    def n_rows(self) -> int:
-        """Rows of each record: one per template."""
-        return len(self.templates)
+    def batches(self, records: Sequence[Record], budget: "TokenBudget") -> Iterator[np.ndarray]:
+        """Indices of the records, each once, in batches for passes without gradients."""
+        return steady_batches(self.row_lengths(records), len(self.templates), budget.tokens)
 
     def every_row(self, records: Sequence[Record]) -> Rows:
         """Each record through every template (as it is, if there are none)."""

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mvp_skill.batching import steady_batches
 from mvp_skill.insertion import Record, Rows
 from mvp_skill.token_budgets import TokenBudget
 
@@ -59,17 +58,21 @@ def in_batches(
         returns   [batch, ...]
     """
     device = next(victim.parameters()).device
-    budget = budget or TokenBudget((EVALUATION_TOKENS.get(device.type, 4_096),))
-    lengths, n_rows = victim.insertion.row_lengths(records), victim.insertion.n_rows
+    budget = budget or usual_budget(device)
     batches, parts = [], []
     with evaluation_mode(victim), torch.inference_mode():
-        for batch in steady_batches(lengths, n_rows, budget.tokens):
+        for batch in victim.insertion.batches(records, budget):
             chosen = [records[index] for index in batch]
             parts.append(_computed(victim, chosen, compute, device, budget))
             batches.append(batch)
         computed = torch.cat(parts).cpu()
     place = np.argsort(np.concatenate(batches))
     return computed[place]  # [batch, ...]; a copy, which unlike `computed` may meet autograd again
+
+
+def usual_budget(device: torch.device) -> TokenBudget:
+    """Of passes that nobody waits for: the same in every process."""
+    return TokenBudget((EVALUATION_TOKENS.get(device.type, 4_096),))
 
 
 def _computed(

@@ -22,15 +22,19 @@ read as sentiment if it is one text, as paraphrase if it is two.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mvp_skill.batching import evaluation_batches
 from mvp_skill.checks import check_choice, check_count, check_texts
 from mvp_skill.errors import BadInput
 from mvp_skill.prompts import adds_space
 from mvp_skill.task_types import TYPES, clean_task
 from mvp_skill.tasks import task_named
+
+if TYPE_CHECKING:
+    from mvp_skill.token_budgets import TokenBudget
 
 MAX_TEXT = 128  # tokens of text that the lengths above are made for
 # Which of the two texts is the hypothesis, by the names of their columns.
@@ -119,10 +123,15 @@ class PromptFormat:
         """Every text as a tuple of strings; BadInput if one is not what the task has."""
         return check_texts(texts, len(self.columns))
 
-    n_rows = 1  # of each record
+    def batches(self, records: Sequence[PromptRecord], budget: "TokenBudget") -> list[np.ndarray]:
+        """Indices of the records, each once, in batches for passes without gradients.
 
-    def row_lengths(self, records: Sequence[PromptRecord]) -> list[int]:
-        """Positions of the row of each record, those of the prompt included."""
+        They do not depend on the device's speed: ways of suppressing neurons draw batch by batch.
+        """
+        return evaluation_batches(self.lengths(records), budget.chosen)
+
+    def lengths(self, records: Sequence[PromptRecord]) -> list[int]:
+        """Positions of each record, those of the prompt included."""
         return [self.n_prompt + record.length for record in records]
 
     def _row(self, texts: Sequence[list[int]]) -> np.ndarray:

@@ -14,11 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mvp_skill.batching import evaluation_batches
 from mvp_skill.evaluation import Split
 from mvp_skill.hooks import remembered
 from mvp_skill.insertion import Record
-from mvp_skill.prediction import EVALUATION_TOKENS, evaluation_mode
+from mvp_skill.prediction import evaluation_mode, usual_budget
 from mvp_skill.suppression import replaced, replacement_of
 
 
@@ -54,8 +53,7 @@ def each_suppressed_logits(
     """
     ways = [replacement_of(how, positions, **options) for _ in selections]
     device = next(prompted.parameters()).device
-    lengths = prompted.insertion.lengths(records)
-    batches = evaluation_batches(lengths, EVALUATION_TOKENS.get(device.type, 4_096))
+    batches = prompted.insertion.batches(records, usual_budget(device))
     parts = []
     with evaluation_mode(prompted), torch.inference_mode():
         for batch in batches:

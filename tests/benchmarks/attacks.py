@@ -16,7 +16,7 @@ from mvp_skill.attack_constraints import quiet
 from mvp_skill.attack_recipes import recipe_named
 from mvp_skill.attacks import attack
 from mvp_skill.textattack_import import textattack
-from mvp_skill.token_budgets import budget_of
+from mvp_skill.token_budgets import TokenBudget, budget_of
 
 RECIPE = "textfooler"
 PARTS = 4  # of the examples; in each, all sides follow each other
@@ -126,14 +126,12 @@ def model_side_rate(case: Case) -> Row:
 
 def bare_seconds(victim: torch.nn.Module, texts: list[str]) -> float:
     """The model alone on texts that are tokenised, sorted and batched already."""
-    records = sorted(victim.encode(texts), key=lambda record: record.length)
-    n_rows, budget = victim.insertion.n_rows, budget_of("victim", victim).chosen
-    batches, start = [], 0
-    while start < len(records):
-        longest = victim.insertion.row_lengths(records[start : start + 1])[0]
-        n = max(1, budget // (n_rows * longest))
-        batches.append(victim.collate(records[start : start + n]))
-        start += n
+    records, budget = victim.encode(texts), budget_of("victim", victim)
+    chosen = TokenBudget((budget.chosen,))
+    batches = [
+        victim.collate([records[index] for index in batch])
+        for batch in victim.insertion.batches(records, chosen)
+    ]
     device = next(victim.parameters()).device
     times = []
     with torch.inference_mode():
