@@ -24,7 +24,7 @@ FIELDS = (
     "texts",  # one per column
     "attacked_texts",  # the same after the attack; if it failed, the best it found
     "oracle",  # one of VERDICTS: does the label still hold? None if nobody was asked
-    "seconds",
+    "seconds",  # of its own search, and its share of the calls that many examples made together
     "error",  # what was raised, else None
 )
 

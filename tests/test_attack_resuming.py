@@ -94,6 +94,28 @@ def test_killed_in_another_process_and_resumed_here_gives_the_same_log(
     assert AttackLog.read(path).records == resumed.records
 
 
+@pytest.mark.parametrize("concurrency", [1, 2, 64])
+def test_an_interruption_loses_nothing_that_has_ended(tmp_path, concurrency):
+    class Interrupted(BagOfWords):
+        def __call__(self, texts):
+            if len(self.asked) > n_texts:
+                raise KeyboardInterrupt
+            return super().__call__(texts)
+
+    path, rows = tmp_path / "log.jsonl", MIXED * 2
+    found, interrupted_at = set(), []
+    for n_texts in (20, 30, 60, 1000):
+        try:
+            log = run(Interrupted(), rows, log_path=path, victim_key="v", concurrency=concurrency)
+        except KeyboardInterrupt:
+            log = AttackLog.read(path)
+            interrupted_at.append(len(log))
+        assert found <= {record["index"] for record in log.records}
+        found = {record["index"] for record in log.records}
+    assert without_seconds(log.records) == without_seconds(run(BagOfWords(), rows).records)
+    assert 0 < interrupted_at[0] < len(rows) == len(log)
+
+
 def test_a_finished_log_is_not_attacked_again(tmp_path):
     options = {"log_path": tmp_path / "log.jsonl", "victim_key": "v"}
     first = run(BagOfWords(), MIXED, **options)

@@ -79,6 +79,13 @@ def test_outcomes_texts_and_query_counts_equal_textattacks_attacker(capsys):
     assert names == [r["outcome"][:4] for r in records]
 
 
+def test_the_progress_line_says_how_it_goes(capsys):
+    run(BagOfWords(), MIXED, progress=True)
+    said = capsys.readouterr().err
+    assert "textfooler: 100%" in said and "7/7" in said
+    assert "60% succeeded" in said and "queries/s" in said  # 3 of the 5 that were attacked
+
+
 def test_oracle_is_asked_about_successes_only():
     asked = []
 
