@@ -2,7 +2,7 @@
 
 import pytest
 from attack_cases import MIXED, ONE, BagOfWords, resources
-from benchmarks import attacks, growth, victims
+from benchmarks import attacks, batch, growth, victims
 from benchmarks.rows import met, row
 from victim_cases import tiny_victim
 
@@ -40,6 +40,14 @@ def test_logs_that_differ_are_counted_and_sides_take_turns():
     found = attacks.compared(sides, list(range(8)))
     assert found["different"] == {"engine": 0, "other": 8}
     assert asked == ["engine", "other", "other", "engine"] * 2
+
+
+def test_the_recorded_batch_by_notebook():
+    whole, *notebooks = batch.recorded()
+    assert whole["unit"] == "min" and whole["bar"] == batch.BAR
+    assert sum(line["n"] for line in notebooks) == whole["n"]
+    # Several runs at once, so the sum of their times is more than the time of the batch.
+    assert sum(line["figure"] for line in notebooks) > 60 * whole["figure"]
 
 
 @pytest.mark.slow

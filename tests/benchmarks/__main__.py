@@ -54,11 +54,19 @@ def scoring(share: float) -> list[Row]:
     return scoring.main(["--n", str(max(64, round(share * 1000))), "--growth", sizes])
 
 
+def batch(share: float) -> list[Row]:
+    """The recorded batch, and a part of it with more or fewer workers."""
+    from benchmarks import batch
+
+    return batch.recorded() + (batch.by_workers() if share == 1 else [])
+
+
 BENCHMARKS: dict[str, Callable[[float], list[Row]]] = {
     "attacks": attacks,
     "growth": growth,
     "steps": steps,
     "scoring": scoring,
+    "batch": batch,
 }
 
 
