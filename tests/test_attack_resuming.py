@@ -97,8 +97,12 @@ def test_killed_in_another_process_and_resumed_here_gives_the_same_log(
 @pytest.mark.parametrize("concurrency", [1, 2, 64])
 def test_an_interruption_loses_nothing_that_has_ended(tmp_path, concurrency):
     class Interrupted(BagOfWords):
+        def __init__(self, most):
+            super().__init__()
+            self.most = most
+
         def __call__(self, texts):
-            if len(self.asked) > n_texts:
+            if len(self.asked) > self.most:
                 raise KeyboardInterrupt
             return super().__call__(texts)
 
@@ -106,7 +110,8 @@ def test_an_interruption_loses_nothing_that_has_ended(tmp_path, concurrency):
     found, interrupted_at = set(), []
     for n_texts in (20, 30, 60, 1000):
         try:
-            log = run(Interrupted(), rows, log_path=path, victim_key="v", concurrency=concurrency)
+            victim = Interrupted(n_texts)
+            log = run(victim, rows, log_path=path, victim_key="v", concurrency=concurrency)
         except KeyboardInterrupt:
             log = AttackLog.read(path)
             interrupted_at.append(len(log))

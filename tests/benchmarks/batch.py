@@ -1,4 +1,4 @@
-"""The whole default batch, by notebook, as recorded; and a part of it with more or fewer workers."""
+"""The default batch by notebook, as recorded, and a part of it with more or fewer workers."""
 
 import subprocess
 import sys
