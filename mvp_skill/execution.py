@@ -106,6 +106,8 @@ def _papermill(run: PlannedRun, output: Path, threads: int) -> None:
     import papermill
     from traitlets.config import Config
 
+    from mvp_skill.sparing_engine import NAME
+
     given = run.parameters.items()
     # papermill would make a text of a tuple.
     parameters = {name: list(v) if isinstance(v, tuple) else v for name, v in given}
@@ -113,6 +115,7 @@ def _papermill(run: PlannedRun, output: Path, threads: int) -> None:
         papermill.execute_notebook(
             str(run.source),
             str(output),
+            engine_name=NAME,
             parameters=parameters,
             kernel_name="python3",
             language="python",
