@@ -106,6 +106,8 @@ def _papermill(run: PlannedRun, output: Path, threads: int) -> None:
     import papermill
     from traitlets.config import Config
 
+    from mvp_skill.sparing_engine import NAME
+
     given = run.parameters.items()
     # papermill would make a text of a tuple.
     parameters = {name: list(v) if isinstance(v, tuple) else v for name, v in given}
@@ -113,6 +115,7 @@ def _papermill(run: PlannedRun, output: Path, threads: int) -> None:
         papermill.execute_notebook(
             str(run.source),
             str(output),
+            engine_name=NAME,
             parameters=parameters,
             kernel_name="python3",
             language="python",
@@ -136,9 +139,9 @@ def _connection(folder: Path) -> dict[str, str]:
 def kernel_environment(run: PlannedRun, threads: int) -> Iterator[Path]:
     """Set what the kernel inherits, and put it back: this process may be the user's own.
 
-    Nothing goes to the user's home: connection files, IPython's history and the description of the
-    kernel lie in a temporary folder. That description names this Python, whatever "python3" means
-    to Jupyter elsewhere on the machine.
+    Nothing of Jupyter's goes to the user's home: connection files, IPython's history and the
+    description of the kernel lie in a temporary folder. That description names this Python,
+    whatever "python3" means to Jupyter elsewhere on the machine.
     """
     folder = Path(tempfile.mkdtemp(prefix="mvp-", dir=_short_folder()))
     _describe_kernel(folder / "kernels" / "python3")

@@ -9,14 +9,17 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mvp_skill.files import write_atomically
 
 if TYPE_CHECKING:
+    from nbconvert import HTMLExporter
     from nbformat import NotebookNode
 
+HIGHLIGHTED = '<div class=" highlight '  # how pygments' HTML begins in nbconvert
 STYLE = Path(__file__).with_name("gallery.css")
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
@@ -58,13 +61,9 @@ def write_gallery(entries: Iterable[Entry], folder: Path) -> Path:
 
 def page(notebook: "NotebookNode", label: str) -> str:
     """A notebook as one HTML page: its text, code, outputs and pictures."""
-    from nbconvert import HTMLExporter
     from pygments.formatters import HtmlFormatter
 
-    notebook = _plain(notebook)
-    # The bare template loads none of these; blank, so that no other version of it can either.
-    exporter = HTMLExporter(template_name="basic", require_js_url="", mathjax_url="", jquery_url="")
-    content, _ = exporter.from_notebook_node(notebook)
+    content, _ = _exporter().from_notebook_node(_plain(notebook))
     body = (
         f'<nav><a href="index.html">All runs</a> · {html.escape(label)}</nav>\n'
         '<input type="checkbox" id="hide-code"><label for="hide-code"> hide code</label>\n'
@@ -73,6 +72,26 @@ def page(notebook: "NotebookNode", label: str) -> str:
     colours = HtmlFormatter(style="default").get_style_defs(".highlight")
     style = f"{STYLE.read_text(encoding='utf-8')}\n{colours}"
     return _PAGE.format(title=html.escape(label), style=style, body=body)
+
+
+@cache
+def _exporter() -> "HTMLExporter":
+    from nbconvert import HTMLExporter
+
+    # The bare template loads none of these; blank, so that no other version of it can either.
+    exporter = HTMLExporter(template_name="basic", require_js_url="", mathjax_url="", jquery_url="")
+    exporter.register_filter("clean_html", _cleaned)
+    return exporter
+
+
+def _cleaned(written: str) -> str:
+    """HTML without what could do harm, which highlighted code has not.
+
+    Most of a page is code: to look through it takes half of the time, and gives the same text.
+    """
+    from nbconvert.filters import clean_html
+
+    return written if written.startswith(HIGHLIGHTED) else clean_html(written)
 
 
 def title_of(notebook: "NotebookNode", otherwise: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from mvp_skill import catalogue, ethics, glue, reviews
 from mvp_skill.adversarial import adv_glue, mini_records
 from mvp_skill.errors import BadInput
+from mvp_skill.example_files import examples_of
 from mvp_skill.published import Published, read_published
 from mvp_skill.records import Row
 from mvp_skill.schema import as_dataset_dict
@@ -198,11 +199,9 @@ def _check_wanted(task: Task, wanted: dict[str, int | None], cased: bool) -> Non
 def _generated(
     task: Task, wanted: dict[str, int | None], data_dir: str | Path | None, seed: int
 ) -> tuple[Splits, str]:
-    from mvp_skill.mini.tasks import generate
-
     _refuse_folder(task, data_dir)
     sizes = {f"n_{split}": count for split, count in wanted.items() if count is not None}
-    return generate(task.name, **sizes, seed=seed), f"the mini world, seed {seed}"
+    return examples_of(task.name, seed, **sizes), f"the mini world, seed {seed}"
 
 
 def _read(

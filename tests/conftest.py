@@ -11,9 +11,15 @@ os.environ["MKL_NUM_THREADS"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
+
+# Not the user's own cache. Made once: the processes that pytest starts inherit it.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    EXAMPLES = tempfile.TemporaryDirectory(prefix="mvp-examples-", ignore_cleanup_errors=True)
+    os.environ["MVP_SKILL_CACHE"] = EXAMPLES.name
 
 REPOSITORY = Path(__file__).parent.parent
 

@@ -112,3 +112,24 @@ sys.modules['held'].kept = Kept()"""
     assert (outcome.status, outcome.error) == (DONE, "")
     results = planned.finished.parent.parent
     assert (results / "cleared").read_text() == "yes" and not (results / "apart").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["", "import signal\nos.kill(os.getpid(), signal.SIGKILL)"])
+def test_the_notebook_is_saved_now_and_then_and_whole_at_the_end(folders, monkeypatch, end):
+    from papermill import engines
+
+    written, write = [], engines.write_ipynb
+    monkeypatch.setattr(engines, "write_ipynb", lambda *a: written.append(a[1]) or write(*a))
+    outcome, _ = run_one(folders, f"print('seen', 6 * 7, flush=True)\n{end}")
+    attempts = 2 if end else 1
+    assert outcome.status == (FAILED if end else DONE)
+    assert len(written) == 2 * attempts  # at the start and at the end
+    saved = json.loads(Path(outcome.notebook).read_text(encoding="utf-8"))
+    states = [cell["metadata"]["papermill"]["status"] for cell in saved["cells"]]
+    assert states[0] == "completed" and saved["metadata"]["papermill"]["end_time"]
+    assert end or "seen 42" in json.dumps([cell.get("outputs") for cell in saved["cells"]])
+    monkeypatch.setattr("mvp_skill.sparing_engine.SAVE_EVERY", 0)
+    written.clear()
+    run_one(folders, "print('again')")
+    assert len(written) == 2 + 2 * len(saved["cells"])

@@ -9,6 +9,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from mvp_skill import gallery
 from mvp_skill.gallery import Entry, page, title_of, write_gallery
 
 PIXEL = base64.b64decode(
@@ -124,3 +125,20 @@ def test_a_damaged_notebook_costs_its_page_only(entries, tmp_path):
 
 def test_a_gallery_without_runs_says_so(tmp_path):
     assert "No run has finished yet" in write_gallery([], Path(tmp_path)).read_text()
+
+
+def test_highlighted_code_is_what_it_would_be_with_all_of_it_cleaned(monkeypatch):
+    from nbconvert.filters import clean_html
+
+    given, cleaned = [], gallery._cleaned
+    code = "x = \"<script>alert('&amp;')</script>\" if 1 < 2 else '&lt;é'  # <b>\n"
+    code += "%timeit <img onerror=x>"
+    harmful = new_notebook(cells=[new_code_cell(code), *notebook().cells])
+    monkeypatch.setattr(gallery, "_cleaned", lambda text: given.append(text) or clean_html(text))
+    gallery._exporter.cache_clear()
+    wanted = page(harmful, "x")
+    monkeypatch.setattr(gallery, "_cleaned", cleaned)
+    gallery._exporter.cache_clear()
+    assert page(harmful, "x") == wanted and "<script" not in wanted and "<img onerror" not in wanted
+    assert len(given) == 2 and all(text.startswith(gallery.HIGHLIGHTED) for text in given)
+    assert cleaned("<script>1 < 2</script>") == "&lt;script&gt;1 &lt; 2&lt;/script&gt;"

@@ -206,6 +206,7 @@ def test_mini_sizes_and_seed_reach_the_generator(monkeypatch):
         calls.append((name, options))
         return {split: [{"texts": ["A Fine film "], "label": 1}] for split in SPLITS}
 
+    monkeypatch.setenv("MVP_SKILL_CACHE", "off")
     monkeypatch.setattr(mini, "generate", generate)
     data = load_task("mini_films", n_train=3, n_test=2, seed=5)
     load_task("mini_news")

@@ -5,6 +5,7 @@ rank within a synonym set, from the frequent half of each set or from all of it.
 """
 
 import re
+from bisect import bisect
 from functools import cache
 from importlib.resources import files
 from itertools import accumulate
@@ -17,6 +18,7 @@ from mvp_skill.mini.inflection import article
 from mvp_skill.mini.lexicon import Lexicon, SynonymSet, noun_as_one
 
 SLOT = re.compile(r"\{([^}]*)\}")
+BEFORE = re.compile(r"a\(n\) (\w+)")  # an article, and the word that decides on it
 AGREEING = {"was": "were", "is": "are", "has": "have", "does": "do"}
 PLURAL_SHARE = 0.3
 
@@ -36,11 +38,17 @@ def compiled(pattern: str) -> tuple[tuple[str, str], ...]:
 
 
 @cache
-def parts_of(slot: str) -> tuple[str, str, str, str]:
-    """Part of speech, meaning classes, form and name of the role; the last two may be empty."""
+def parts_of(slot: str, polarity: str) -> tuple[str, str, str, str]:
+    """Part of speech, meaning classes, form and name of the role; the last two may be empty.
+
+    Without a part of speech it is a role that was named before, without classes a given text.
+    """
     spec, _, name = slot.partition("=")
-    pos, meanings, form = (spec.split(":") + [""])[:3]
-    return pos, meanings, form, name
+    if not spec:
+        name, _, form = name.partition(":")
+        return "", "", form, name
+    pos, meanings, form = (spec.split(":") + ["", ""])[:3]
+    return pos, meanings.replace("eval.", f"{polarity}."), form, name
 
 
 @cache
@@ -63,8 +71,12 @@ class Voice:
 
     def word(self, entry: SynonymSet) -> str:
         """A base form of the set."""
-        options = entry.words if self.rare_words else entry.frequent
-        return self.dice.weighted(options, zipf_edges(len(options)))
+        return entry.words[self.rank(entry)]
+
+    def rank(self, entry: SynonymSet) -> int:
+        """The place of a drawn word in the set; the frequent half comes first."""
+        edges = zipf_edges(len(entry.words if self.rare_words else entry.frequent))
+        return bisect(edges, self.dice.random() * edges[-1])
 
     def any_set(self, pos: str, meanings: str) -> SynonymSet:
         """A synonym set of one of the meaning classes (joined by commas), each set alike."""
@@ -76,40 +88,40 @@ class Voice:
         `roles` are synonym sets for {=role:form} slots, or texts for plain {name} slots; sets that
         the pattern itself names (`=role`) join them and are found in `self.roles` afterwards.
         """
-        self.roles = dict(roles)
+        self.roles = roles
         self.is_plural = False
-        text = "".join(
-            literal + (self.slot(slot, polarity) if slot else "")
-            for literal, slot in compiled(pattern)
-        )
-        return with_articles(text)
+        pieces = []
+        for literal, slot in compiled(pattern):
+            pieces += (literal, self.slot(slot, polarity)) if slot else (literal,)
+        return with_articles("".join(pieces))
 
     def slot(self, slot: str, polarity: str) -> str:
         """The text of one slot; remembers number and roles for the slots after it."""
         if slot in AGREEING:
             return AGREEING[slot] if self.is_plural else slot
-        if slot.startswith("="):
-            name, _, form = slot[1:].partition(":")
+        pos, meanings, form, name = parts_of(slot, polarity)
+        if not pos:
             return self.inflected(self.roles[name], form)
-        if ":" not in slot:
+        if not meanings:
             return self.roles[slot]
-        pos, meanings, form, name = parts_of(slot)
         if isinstance(self.roles.get(meanings), str):  # {n:part}: the class is given by the caller
             meanings = self.roles[meanings]
-        entry = self.any_set(pos, meanings.replace("eval.", f"{polarity}."))
+        entry = self.any_set(pos, meanings)
         if name:
             self.roles[name] = entry
         return self.inflected(entry, form)
 
     def inflected(self, entry: SynonymSet, form: str) -> str:
         """A word of the set in a form; an empty form is past for verbs, else base."""
-        forms = entry.forms(self.word(entry))
+        rank = self.rank(entry)
         if form == "num":
             self.is_plural = entry.pos == "n" and self.dice.chance(PLURAL_SHARE)
-            return forms["plural" if self.is_plural else "base"]
-        if form == "agree":
-            return forms["base" if self.is_plural else "third"]
-        return forms[form or ("past" if entry.pos == "v" else "base")]
+            form = "plural" if self.is_plural else "base"
+        elif form == "agree":
+            form = "base" if self.is_plural else "third"
+        elif not form:
+            form = "past" if entry.pos == "v" else "base"
+        return entry.inflected[form][rank]
 
     def say(self, role: str, polarity: str = "", **roles: SynonymSet | str) -> str:
         """One of the patterns of a role, filled."""
@@ -129,4 +141,4 @@ def with_articles(text: str) -> str:
     """Every "a(n)" as "a" or "an", by the word after it."""
     if "a(n)" not in text:
         return text
-    return re.sub(r"a\(n\) (\w+)", lambda m: f"{article(m[1])} {m[1]}", text)
+    return BEFORE.sub(lambda m: f"{article(m[1])} {m[1]}", text)

@@ -74,6 +74,7 @@ def forms(word: str, pos: str) -> dict[str, str]:
     return {"base": word}
 
 
+@cache
 def article(following: str) -> str:
     """ "a" or "an", by the sound of the word that follows."""
     if following.startswith(SILENT_H):

@@ -39,6 +39,15 @@ class SynonymSet:
         """The half that only the pretraining corpus contains."""
         return self.words[(len(self.words) + 1) // 2 :]
 
+    @cached_property
+    def inflected(self) -> dict[str, list[str]]:
+        """Name of the form -> all words in that form, in the order of `words`."""
+        found = [self.forms(word) for word in self.words]
+        return {name: [surface[name] for surface in found] for name in found[0]}
+
+    def __hash__(self) -> int:  # no two sets of a lexicon have one name; all fields take long
+        return hash(self.name)
+
     def forms(self, word: str) -> dict[str, str]:
         """Surface forms of one of the words, by the name of the form."""
         return forms(word, self.pos)
