@@ -106,6 +106,7 @@ def run_and_report(runs: list[PlannedRun], forced: set[str], start: Start, resul
         ):
             outcomes[outcome.label] = outcome
             summary.write_summary(list(outcomes.values()), time.monotonic() - began, results)
+            summary.gallery_of(results, list(outcomes.values()))  # to be read while others run
     except KeyboardInterrupt:
         print("\nInterrupted: start again to go on where this stopped.", file=sys.stderr)
         return 130
