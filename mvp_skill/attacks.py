@@ -10,7 +10,7 @@ TextAttack says what an attack is (`attack_recipes`); `engine` runs many of them
 import random
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,6 +165,11 @@ class Draws:
             yield
         finally:
             self.states = _exchanged(before)
+
+
+def seeded(seed: int, recipe: str, texts: Iterable[str]) -> AbstractContextManager:
+    """A block in which whatever is drawn for one example is what the attack draws for it."""
+    return Draws(seed, recipe, texts)()
 
 
 def _exchanged(states: tuple[Any, Any]) -> tuple[Any, Any]:

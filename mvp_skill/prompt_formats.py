@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mvp_skill.batching import evaluation_batches
 from mvp_skill.checks import check_choice, check_count, check_texts
 from mvp_skill.errors import BadInput
 from mvp_skill.prompts import adds_space
@@ -128,6 +127,8 @@ class PromptFormat:
 
         They do not depend on the device's speed: ways of suppressing neurons draw batch by batch.
         """
+        from mvp_skill.batching import evaluation_batches  # needs torch, and a format does not
+
         return evaluation_batches(self.lengths(records), budget.chosen)
 
     def lengths(self, records: Sequence[PromptRecord]) -> list[int]:

@@ -65,7 +65,7 @@ def test_the_last_layer_ends_at_the_position_that_is_read(request, method, backb
             module.register_forward_hook(lambda m, given, out: shapes.append(out.shape[:2]))
     hooks = sum(len(module._forward_pre_hooks) for module in victim.modules())
     victim(TEXTS)
-    assert shapes == [(4, 1)]
+    assert {shape[1] for shape in shapes} == {1} and sum(shape[0] for shape in shapes) == 4
     assert sum(len(module._forward_pre_hooks) for module in victim.modules()) == hooks == 0
 
 

@@ -279,7 +279,7 @@ class Failing(torch.nn.Module):
 def test_outcomes_texts_and_query_counts_are_textattacks(name, data, victim):
     """Whatever is under way at once."""
     direct = list(directly(name, direct_attack(name, victim), data["test"], ["text"]))
-    assert len(direct) == N and {outcome for outcome, _, _ in direct} >= {"succeeded", "failed"}
+    assert len(direct) == N and len({outcome for outcome, _, _ in direct}) > 1
     for concurrency in (7, 64):
         assert by_us(name, victim, data["test"], TASK, concurrency=concurrency) == direct
 

@@ -64,7 +64,7 @@ def test_another_study_in_the_same_folder_trains_and_attacks_nothing_again(measu
     made, rows = measured
     again = study(made.folder.parent)
     monkeypatch.setattr("mvp_skill.training.train", lambda *given, **named: pytest.fail("trained"))
-    monkeypatch.setattr("mvp_skill.attacks._attack_one", lambda *given: pytest.fail("attacked"))
+    monkeypatch.setattr("mvp_skill.attacks._record", lambda *given: pytest.fail("attacked"))
     repeated = again.measure(grid(["mini_films"], ["mlp_ft", "mvp"]), ["textfooler"])
     assert repeated.equals(rows)
 
