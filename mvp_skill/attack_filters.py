@@ -33,8 +33,22 @@ class Ask(NamedTuple):
 
 
 def checks_of(constraints: list) -> list[tuple[Any, Check | None]]:
-    """The constraints in their order, each with its check by words if it has one."""
-    return [(c, MAKERS[type(c)](c) if type(c) in MAKERS else None) for c in constraints]
+    """The constraints in their order, each with its check by words if there is one for it."""
+    return [
+        (c, MAKERS[type(c)](c) if type(c) in MAKERS and _covered(c) else None) for c in constraints
+    ]
+
+
+def _covered(constraint: Any) -> bool:
+    """Whether the check of its class is written for the settings of a constraint."""
+    if isinstance(constraint, ta.constraints.semantics.WordEmbeddingDistance):
+        return bool(constraint.min_cos_sim) and isinstance(
+            constraint.embedding, ta.shared.WordEmbedding
+        )
+    if isinstance(constraint, ta.constraints.grammaticality.PartOfSpeech):
+        settings = constraint.tagger_type, constraint.tagset, constraint.language_nltk
+        return settings == ("nltk", "universal", "eng")
+    return True
 
 
 def kept(

@@ -13,7 +13,7 @@ import numpy as np
 
 from mvp_skill.attack_candidates import LookAlikeSwap, MaskedLMSwap
 from mvp_skill.attack_filters import Ask, kept
-from mvp_skill.attack_texts import Candidate, PlacedText, candidates
+from mvp_skill.attack_texts import Candidate, PlacedText, candidates, parts_of
 from mvp_skill.errors import BadInput
 from mvp_skill.textattack_import import textattack
 
@@ -161,21 +161,32 @@ HIDDEN = {"delete": lambda method: "", "unk": lambda method: method.unk_token}
 
 
 def check_made(made: "Attack") -> None:
-    """BadInput if an attack has parts that are not written as generators."""
+    """BadInput if an attack has parts, or settings of them, that are not written as generators."""
     method, goal = made.search_method, made.goal_function
-    known = type(method) in SEARCHES and getattr(method, "wir_method", "delete") in HIDDEN
-    if not known or type(goal) is not ta.goal_functions.UntargetedClassification:
+    ranks = getattr(method, "wir_method", "delete") in HIDDEN
+    ranks = ranks and getattr(method, "truncate_words_to", None) is None
+    wrong_label = type(goal) is ta.goal_functions.UntargetedClassification
+    parts = parts_of(made.transformation)
+    swaps = [part for part in parts if hasattr(part, "words_for") or _exchanges_words(part)]
+    if not (type(method) in SEARCHES and ranks and swaps == parts) or not (
+        wrong_label and goal.target_max_score is None
+    ):
         raise BadInput(
-            f"The engine runs attacks with GreedyWordSwapWIR (delete, unk) or GreedySearch on "
-            f"UntargetedClassification, not {type(method).__name__} on {type(goal).__name__}; "
-            "run this one with TextAttack's own Attacker."
+            "The engine runs attacks with GreedyWordSwapWIR (delete or unk, all words) or "
+            "GreedySearch, on UntargetedClassification, that exchange one word at a time, not "
+            f"{made!r}; run this one with TextAttack's own Attacker."
         )
+
+
+def _exchanges_words(part: Any) -> bool:
+    """Whether a transformation is nothing but new words for a word."""
+    plain = ta.transformations.WordSwap
+    return isinstance(part, plain) and type(part)._get_transformations is plain._get_transformations
 
 
 def draws(transformation: Any) -> bool:
     """Whether a transformation draws anything, so that a search needs random states of its own."""
-    parts = getattr(transformation, "transformations", [transformation])
-    return not all(isinstance(part, STEADY) for part in parts)
+    return not all(isinstance(part, STEADY) for part in parts_of(transformation))
 
 
 def _ranking(search: Search) -> Generator[Ask, Any, tuple[list[int], bool]]:

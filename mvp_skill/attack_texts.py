@@ -180,20 +180,25 @@ def candidates(transformation: Any, text: PlacedText, indices: Sequence[int]) ->
 
     A transformation of several parts makes each text once.
     """
-    parts = getattr(transformation, "transformations", None)
+    parts = parts_of(transformation)
     found = [
         Candidate(text, index, word, part)
-        for part in parts or [transformation]
+        for part in parts
         for index in indices
         for word in replacements(part, text.attacked, index)
         if word != text.words[index]
     ]
-    if parts is None:
+    if parts == [transformation]:
         return found
     each: dict[tuple[int, str], Candidate] = {}
     for candidate in found:
         each.setdefault((candidate.index, candidate.word), candidate)
     return list(each.values())
+
+
+def parts_of(transformation: Any) -> list[Any]:
+    """The transformations that a composite one is made of; a simple one is its only part."""
+    return list(getattr(transformation, "transformations", [transformation]))
 
 
 def replacements(part: Any, attacked: "AttackedText", index: int) -> list[str]:

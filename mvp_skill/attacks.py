@@ -98,7 +98,7 @@ def attack(
         log = AttackLog(parameters, log_path)
         left = [index for index in range(len(rows)) if index not in log]
         searches = _searches(made, task, {index: rows[index] for index in left}, seed, recipe)
-        with shown(recipe, len(rows), len(log), progress) as told:
+        with shown(recipe, len(rows), log.records, progress) as told:
             for ended in engine.run(searches, _models(made, victim, resources), concurrency):
                 record = _record(ended, rows[ended.index], task, oracle)
                 log.append(record)

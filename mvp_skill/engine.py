@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, NamedTuple
 
 
@@ -87,19 +86,24 @@ def run(
     """
     tasks, under_way = iter(tasks), []
     while True:
-        for task in islice(tasks, concurrency - len(under_way)):
+        while len(under_way) < concurrency and (task := next(tasks, None)) is not None:
             under_way.append(_Flight(task))
             under_way[-1].go_on()
+            if under_way[-1].ended:
+                yield under_way.pop().ended
         if not under_way:
             return
-        if not any(flight.ended for flight in under_way):
-            _answer(under_way, models)
-        yield from (flight.ended for flight in under_way if flight.ended)
+        # Each that ends is handed out before another goes on: an interruption loses none of them.
+        for flight in _answer(under_way, models):
+            if flight.ended:
+                yield flight.ended
         under_way = [flight for flight in under_way if not flight.ended]
 
 
-def _answer(under_way: list[_Flight], models: Mapping[str, Callable[[list], Any]]) -> None:
-    """Let the model that most searches wait for answer all of them."""
+def _answer(
+    under_way: list[_Flight], models: Mapping[str, Callable[[list], Any]]
+) -> Iterator[_Flight]:
+    """Let the model that most searches wait for answer all of them; each after it has gone on."""
     (name, _), *_ = Counter(flight.waits.of for flight in under_way).most_common(1)
     asking = [flight for flight in under_way if flight.waits.of == name]
     try:
@@ -110,7 +114,8 @@ def _answer(under_way: list[_Flight], models: Mapping[str, Callable[[list], Any]
         if answers is not None:
             flight.go_on(answers[number])
         else:
-            _alone(flight, models[name])
+            _alone(flight, models)
+        yield flight
 
 
 def _merged(asking: list[_Flight], model: Callable[[list], Any]) -> list[Any]:
@@ -119,17 +124,18 @@ def _merged(asking: list[_Flight], model: Callable[[list], Any]) -> list[Any]:
     places = {item: None for flight in asking for item in flight.waits.items}
     items = list(places)
     places.update(zip(items, range(len(items)), strict=True))
-    found = model(items)
-    answers = [found[[places[item] for item in flight.waits.items]] for flight in asking]
-    seconds = (time.perf_counter() - start) / sum(len(flight.waits.items) for flight in asking)
-    for flight in asking:
-        flight.seconds += seconds * len(flight.waits.items)
-    return answers
-
-
-def _alone(flight: _Flight, model: Callable[[list], Any]) -> None:
     try:
-        (answer,) = _merged([flight], model)
+        found = model(items)
+        return [found[[places[item] for item in flight.waits.items]] for flight in asking]
+    finally:
+        each = (time.perf_counter() - start) / sum(len(flight.waits.items) for flight in asking)
+        for flight in asking:
+            flight.seconds += each * len(flight.waits.items)
+
+
+def _alone(flight: _Flight, models: Mapping[str, Callable[[list], Any]]) -> None:
+    try:
+        (answer,) = _merged([flight], models[flight.waits.of])
     except Exception as error:
         flight.go_on(error=error)
     else:

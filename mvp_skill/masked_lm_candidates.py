@@ -49,7 +49,7 @@ class MaskedLMCandidates:
         self.model = model.to(self.device)
         self.starts = word_starts(self.tokenizer)  # [token]
         self.max_length = min(self.tokenizer.model_max_length, longest_row(model.config))
-        self.budget = budget_of("masked_lm", self.model)
+        self.budget = budget_of("masked_lm", self.model, len(self.tokenizer))
         self._readings: OrderedDict[tuple[str, int], Reading] = OrderedDict()
 
     def candidates(self, text: str, spans: Sequence[tuple[int, int]], k: int) -> list[list[str]]:
@@ -91,7 +91,10 @@ class MaskedLMCandidates:
         ids = encoded["input_ids"]
         found: dict[int, Reading] = {}
         for batch in steady_batches([len(row) for row in ids], 1, self.budget.tokens):
-            guesses = self._guesses([ids[i] for i in batch], k)
+            parts = self.budget.in_halves(
+                lambda rows: self._guesses(rows, k), [ids[i] for i in batch]
+            )
+            guesses = [guessed for part in parts for guessed in part]
             for index, guessed in zip(batch.tolist(), guesses, strict=True):
                 places = [(a - 1, b - 1) for a, b in encoded["offset_mapping"][index]]
                 found[index] = places, guessed

@@ -5,14 +5,15 @@ takes the items of all searches that wait for it, and its answers are then hande
 """
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mvp_skill.attack_constraints import shifted
 from mvp_skill.prediction import predict
 from mvp_skill.token_budgets import budget_of
+from mvp_skill.victims import Victim as OurVictim
 
 if TYPE_CHECKING:
     from mvp_skill.attack_resources import Encoder, MaskedLM
@@ -26,12 +27,13 @@ class VictimCalls:
     """Logits of texts, [batch, class], on the CPU in 32 bits, each row shifted to a maximum of 0.
 
     A victim of ours is given batches of as many tokens as suit the device. Any other function of
-    texts gets up to TEXTS_AT_ONCE in the order in which they were asked about.
+    texts, a class made from one of ours too, gets up to TEXTS_AT_ONCE in the order in which they
+    were asked about.
     """
 
     def __init__(self, victim: "Victim"):
         self.victim = victim
-        own = isinstance(victim, nn.Module) and hasattr(victim, "insertion")
+        own = type(victim) in get_args(OurVictim) and not victim._forward_hooks
         self.answer = self._in_batches if own else self._in_parts
         self.budget = budget_of("victim", victim) if own else None
 
@@ -63,7 +65,9 @@ class EncoderCalls:
         """Vectors [batch, d] of different sentences."""
         new = [sentence for sentence in sentences if sentence not in self.vectors]
         if new:
-            self.vectors.update(zip(new, self.encoder.encode(new), strict=True))
+            # Copies, or one vector that stays would keep all that were made with it.
+            vectors = (vector.clone() for vector in self.encoder.encode(new))
+            self.vectors.update(zip(new, vectors, strict=True))
         for sentence in sentences:
             self.vectors.move_to_end(sentence)
         found = torch.stack([self.vectors[sentence] for sentence in sentences])

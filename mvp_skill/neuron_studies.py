@@ -144,7 +144,8 @@ class NeuronStudy:
         """Baseline activations on the first N_THRESHOLD training examples."""
         key = kind, task, seed, positions, stack
         if key not in self._thresholds:
-            made_of = self.prompts.key(kind, task, seed), self.scale.n_threshold, positions, stack
+            read = split_digest(self._threshold_split(kind, task))
+            made_of = self.prompts.key(kind, task, seed), read, positions, stack, FORMAT
             path = self.folder / f"{kind}-{task}-s{seed}-thresholds-{_digest(*made_of)}.safetensors"
             self.folder.mkdir(parents=True, exist_ok=True)
             with FileLock(path.with_suffix(".lock")):
@@ -157,8 +158,12 @@ class NeuronStudy:
         self, kind: str, task: str, seed: int | str, positions: str, stack: str
     ) -> BaselineActivation:
         model = self.prompts.prompted(kind, task, seed)
-        records = self.prompts.split(model, task, "train").records[: self.scale.n_threshold]
+        records = self._threshold_split(kind, task).records
         return baseline_activation(_stack_of(model, stack), records, positions=positions)
+
+    def _threshold_split(self, kind: str, task: str) -> Split:
+        whole = self.prompts.split(self.prompts.start(kind, task), task, "train")
+        return Split(*(part[: self.scale.n_threshold] for part in whole))
 
     def scores(
         self,

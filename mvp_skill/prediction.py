@@ -60,41 +60,24 @@ def in_batches(
     device = next(victim.parameters()).device
     budget = budget or usual_budget(device)
     batches, parts = [], []
+
+    def computed(some: Sequence[Record]) -> Tensor:
+        rows = victim.collate(some)
+        with budget.timed(rows.input_ids.numel(), device):
+            return compute(rows.to(device)).float()
+
     with evaluation_mode(victim), torch.inference_mode():
         for batch in victim.insertion.batches(records, budget):
-            chosen = [records[index] for index in batch]
-            parts.append(_computed(victim, chosen, compute, device, budget))
+            parts += budget.in_halves(computed, [records[index] for index in batch])
             batches.append(batch)
-        computed = torch.cat(parts).cpu()
+        whole = torch.cat(parts).cpu()
     place = np.argsort(np.concatenate(batches))
-    return computed[place]  # [batch, ...]; a copy, which unlike `computed` may meet autograd again
+    return whole[place]  # [batch, ...]; a copy, which unlike `whole` may meet autograd again
 
 
 def usual_budget(device: torch.device) -> TokenBudget:
     """Of passes that nobody waits for: the same in every process."""
     return TokenBudget((EVALUATION_TOKENS.get(device.type, 4_096),))
-
-
-def _computed(
-    victim: nn.Module,
-    records: Sequence[Record],
-    compute: Callable[[Rows], Tensor],
-    device: torch.device,
-    budget: TokenBudget,
-) -> Tensor:
-    """One batch; in halves if it does not fit into memory."""
-    rows = victim.collate(records)
-    n_tokens = rows.input_ids.numel()
-    try:
-        with budget.timed(n_tokens, device):
-            return compute(rows.to(device)).float()
-    except torch.OutOfMemoryError:
-        if len(records) == 1:
-            raise
-    budget.too_large(n_tokens)
-    half = len(records) // 2
-    parts = (records[:half], records[half:])
-    return torch.cat([_computed(victim, part, compute, device, budget) for part in parts])
 
 
 @contextmanager

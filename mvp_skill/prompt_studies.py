@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
+from mvp_skill import __version__
 from mvp_skill.conditions import names_of
 from mvp_skill.errors import BadInput
 from mvp_skill.evaluation import Split, encoded, is_right, split_digest
@@ -36,6 +37,7 @@ from mvp_skill.tasks import load_task, task_named
 from mvp_skill.train_config import TrainConfig, objective_named
 from mvp_skill.training_state import TrainLog
 from mvp_skill.tuned_prompts import tune_or_load
+from mvp_skill.weights import fingerprint, frozen_weights
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -68,6 +70,7 @@ class PromptStudy:
         self._tuned: dict[tuple[str, str, int | str], tuple[SoftPrompt, TrainLog]] = {}
         self.starts: dict[tuple[str, str, int | str], int] = {}  # that tuning has tried
         self._models: dict[str, Prompted] = {}
+        self._weights: dict[str, str] = {}
 
     def data(self, task: str) -> "DatasetDict":
         """The splits of a task, or the test split of an adversarial set; loaded once."""
@@ -197,7 +200,8 @@ class PromptStudy:
         name, split = data or task, self.split(self.start(kind, task), data or task)
         digest = _digest(self.key(kind, task, seed), split_digest(split))
         path = self.folder / f"{kind}-{task}-s{seed}-{name}-right-{digest}.json"
-        return stored_right(path, lambda: self.right(self.prompted(kind, task, seed), name))
+        n = len(split.records)
+        return stored_right(path, n, lambda: self.right(self.prompted(kind, task, seed), name))
 
     def key(self, kind: str, task: str, seed: int | str) -> str:
         """Of all that a prompted model and its training data depend on: for names of files."""
@@ -205,8 +209,16 @@ class PromptStudy:
         if self.is_released:
             table = prompt.table.contiguous().numpy().tobytes()
             read = (self.scale.n_train, self.scale.max_text, self.parameters.get("DATA_DIR"))
-            return _digest(table, label_words_of(prompt), str(self.backbones[kind]), *read)
+            weights = self._weights_of(self.start(kind, task))
+            return _digest(__version__, table, label_words_of(prompt), weights, *read)
         return _digest(self.tuned(kind, task, seed)[1].key)
+
+    def _weights_of(self, model: Prompted) -> str:
+        """Of the backbone, whose folder may hold other weights one day."""
+        kind = model.config.model_type
+        if kind not in self._weights:
+            self._weights[kind] = fingerprint(frozen_weights(model))
+        return self._weights[kind]
 
     def flagged(self) -> dict[tuple[str, str], str]:
         """Kind and task of prompts that may have been tuned on what they are read on: why.

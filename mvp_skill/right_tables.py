@@ -36,16 +36,21 @@ def as_array(texts: Iterable[str]) -> np.ndarray:
     return np.array([[one == "1" for one in text] for text in texts], dtype=float)
 
 
-def stored_right(path: Path, make: Callable[[], Tensor]) -> Tensor:
+def stored_right(path: Path, n: int, make: Callable[[], Tensor]) -> Tensor:
     """Right or not, bool [batch], from a file; if there is none it is made and written.
 
-    make   gives bool [batch]
+    n        examples
+    make     gives bool [batch]
+    raises   BadInput for a file that holds something else
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):  # another notebook may want the same
         if not path.exists():
             write_json(path, {"right": as_text(make())})
-    return torch.tensor([one == "1" for one in read_json(path)["right"]], dtype=torch.bool)
+    right = read_json(path).get("right", "")
+    if len(right) != n or set(right) - {"0", "1"}:
+        raise BadInput(f"{path} does not say of {n} examples which are right; delete it.")
+    return torch.tensor([one == "1" for one in right], dtype=torch.bool)
 
 
 def stored_rows(path: Path, make: Callable[[], list[dict[str, Any]]]) -> "DataFrame":

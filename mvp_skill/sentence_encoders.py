@@ -55,7 +55,7 @@ class BackboneEncoder:
         ids = self.tokenizer(sentences, truncation=True, max_length=self.max_length)["input_ids"]
         lengths, batches, parts = [len(row) for row in ids], [], []
         for batch in steady_batches(lengths, 1, self.budget.tokens):
-            parts.append(self._encode_batch([ids[row] for row in batch]))  # [batch, d_model]
+            parts += self.budget.in_halves(self._encode_batch, [ids[row] for row in batch])
             batches.append(batch)
         return torch.cat(parts)[np.argsort(np.concatenate(batches))]
 

@@ -7,15 +7,17 @@ processor's cache or does not fit into a GPU's memory.
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import torch
 from torch import nn
 
 SIZES = {"cpu": (512, 1_024, 2_048, 4_096), "cuda": (8_192, 32_768, 131_072)}
 TRIALS = 3  # full batches of each size; the middle one counts
+MOST_BYTES = 2**30  # that one pass gives out
 FULL = 0.8  # of the tokens asked for; a batch with fewer says nothing about the size
 
 
@@ -30,6 +32,7 @@ class TokenBudget:
 
     def __init__(self, sizes: tuple[int, ...]):
         self.sizes = sorted(sizes)
+        self.latest = 0  # tokens of the last batch
         self._rates: dict[int, list[float]] = defaultdict(list)  # tokens per second
 
     @property
@@ -53,6 +56,7 @@ class TokenBudget:
     @contextmanager
     def timed(self, n_tokens: int, device: torch.device) -> Iterator[None]:
         """Around the pass of a batch of so many tokens, padding included."""
+        self.latest = n_tokens
         sizes = [size for size in self._untried() if FULL * size <= n_tokens <= size]
         if not sizes:
             yield
@@ -61,8 +65,25 @@ class TokenBudget:
         yield
         self._rates[sizes[0]].append(n_tokens / (_now(device) - start))
 
+    def in_halves(self, compute: Callable[[Sequence], Any], items: Sequence) -> list[Any]:
+        """What `compute` makes of a batch; of its halves one by one if it does not fit into memory.
+
+        Then only smaller batches are asked for from now on.
+
+        compute   makes one timed pass
+        raises    torch.OutOfMemoryError if a single item does not fit
+        """
+        try:
+            return [compute(items)]
+        except torch.OutOfMemoryError:
+            if len(items) == 1:
+                raise
+        self.too_large(self.latest)
+        half = len(items) // 2
+        return self.in_halves(compute, items[:half]) + self.in_halves(compute, items[half:])
+
     def too_large(self, n_tokens: int) -> None:
-        """A batch of so many tokens did not fit into memory: only smaller ones from now on."""
+        """A batch of so many tokens did not fit into memory."""
         self.sizes = [size for size in self.sizes if size < n_tokens] or [max(1, n_tokens // 2)]
 
     def _untried(self) -> list[int]:
@@ -70,18 +91,23 @@ class TokenBudget:
         return [size for size in self.sizes if more_than_one and len(self._rates[size]) < TRIALS]
 
 
-def budget_of(kind: str, model: nn.Module) -> TokenBudget:
+def budget_of(kind: str, model: nn.Module, numbers_per_token: int = 1) -> TokenBudget:
     """The budget of a model: one per process for all of its kind and size, measured once.
 
-    kind   what the model does, such as "victim"
+    kind                what the model does, such as "victim"
+    numbers_per_token   that a pass gives out, such as the size of a vocabulary; a batch may have
+                        MOST_BYTES of them
     """
     parameters = list(model.parameters())
-    return _budget(kind, parameters[0].device.type, sum(p.numel() for p in parameters))
+    n_parameters = sum(parameter.numel() for parameter in parameters)
+    return _budget(kind, parameters[0].device.type, n_parameters, numbers_per_token)
 
 
 @cache
-def _budget(kind: str, device: str, n_parameters: int) -> TokenBudget:
-    return TokenBudget(SIZES.get(device, SIZES["cpu"]))
+def _budget(kind: str, device: str, n_parameters: int, numbers_per_token: int) -> TokenBudget:
+    most = max(1, MOST_BYTES // (4 * numbers_per_token))
+    usual = SIZES.get(device, SIZES["cpu"])
+    return TokenBudget(tuple(size for size in usual if size <= most) or (most,))
 
 
 def _now(device: torch.device) -> float:

@@ -184,6 +184,18 @@ def test_a_candidate_that_a_cheap_constraint_rejects_is_never_written(monkeypatc
     assert 0 < len(written) < len(candidates)
 
 
+def test_settings_that_a_check_is_not_written_for_are_left_to_textattack():
+    far = ta.constraints.semantics.WordEmbeddingDistance(
+        embedding=neighbours().embedding(), max_mse_dist=0.1
+    )
+    ((_, check),) = checks_of([far])
+    assert check is None
+    original, current = texts("the good film")
+    assert_the_same([far], all_candidates(current, KNOWN), current, original)
+    german = ta.constraints.grammaticality.PartOfSpeech(tagger_type="nltk", tagset="brown")
+    assert checks_of([german])[0][1] is None
+
+
 def test_a_constraint_without_a_check_of_ours_is_asked_itself():
     class NoX(ta.constraints.Constraint):
         def _check_constraint(self, transformed_text, reference_text):

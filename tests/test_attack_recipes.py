@@ -20,6 +20,7 @@ from mvp_skill.attack_recipes import NEEDS, RECIPES, recipe_named, word_limits
 from mvp_skill.errors import BadInput
 from mvp_skill.stop_words import nltk_stop_words
 from mvp_skill.tasks import TASKS
+from mvp_skill.textattack_import import textattack
 
 DRAWING = ("textbugger_stock", "misspelling")
 ANGULAR = 1 - 0.5 / math.pi
@@ -159,6 +160,35 @@ def test_nltk_stop_words_are_never_changed(name, monkeypatch):
     before = made(name).pre_transformation_constraints
     (stop_words,) = [c.stopwords for c in before if hasattr(c, "stopwords")]
     assert "film" in stop_words
+
+
+def other_parts():
+    ta = textattack()
+    some = ta.search_methods.GreedyWordSwapWIR
+    yield {"search_method": ta.search_methods.BeamSearch()}
+    yield {"search_method": some(wir_method="random")}
+    yield {"search_method": some(wir_method="delete", truncate_words_to=3)}
+    yield {"transformation": ta.transformations.WordSwapChangeNumber()}
+    goal = made("textbugger").goal_function
+    goal.target_max_score = 0.2
+    yield {"goal_function": goal}
+
+
+def test_what_the_engine_does_not_know_is_refused_before_the_first_attack(monkeypatch):
+    for parts in other_parts():
+        victim = BagOfWords()
+
+        def recipe(*given, parts=parts, **options):
+            found = RECIPES["textbugger"](*given, **options)
+            vars(found).update(parts)
+            return found
+
+        monkeypatch.setitem(RECIPES, "other", recipe)
+        monkeypatch.setitem(NEEDS, "other", NEEDS["textbugger"])
+        with pytest.raises(BadInput, match="run this one with TextAttack's own Attacker"):
+            run(victim, MIXED, recipe="other")
+        assert len(victim.asked) == 2 * 2  # the check of the victim only
+        monkeypatch.undo()
 
 
 # --- bad input ----------------------------------------------------------------------------------

@@ -23,10 +23,7 @@ def test_both_sides_of_the_engines_benchmark_give_the_same_logs(capsys):
     sides = {"engine": attacks.engine_side(case), "serial": attacks.serial_side(case)}
     found = attacks.compared(sides, MIXED)
     assert found["different"] == {"engine": 0, "serial": 0}
-    assert {name: len(took) for name, took in found["seconds"].items()} == {
-        "engine": 4,
-        "serial": 4,
-    }
+    assert [len(took) for took in found["seconds"].values()] == [3, 3]
     assert found["ratios"]["engine"] == 1
 
 
@@ -39,7 +36,7 @@ def test_logs_that_differ_are_counted_and_sides_take_turns():
     sides = {"engine": side("engine"), "other": side("other", wrong=["other"])}
     found = attacks.compared(sides, list(range(8)))
     assert found["different"] == {"engine": 0, "other": 8}
-    assert asked == ["engine", "other", "other", "engine"] * 2
+    assert asked == ["engine", "other", "other", "engine", "engine", "other"]
 
 
 def test_the_recorded_batch_by_notebook():

@@ -146,6 +146,57 @@ def test_an_interruption_comes_through_after_what_has_ended():
         next(ended)
 
 
+def test_an_interruption_between_two_searches_loses_none_that_has_ended():
+    def interrupted():
+        yield Ask("a", [3])
+        raise KeyboardInterrupt
+
+    given = tasks([("a", [1])], [("a", [2])], [], [("a", [4])])
+    given[2] = Task(2, interrupted, nullcontext)
+    ended = []
+    with pytest.raises(KeyboardInterrupt):
+        for end in run(given, {"a": Squares()}, 64):
+            ended.append(end.index)
+    assert ended == [0, 1]
+
+
+def test_an_interruption_while_each_is_asked_alone_loses_none_that_has_ended():
+    calls = []
+
+    def model(items):
+        calls.append(items)
+        if len(items) > 1:
+            raise ValueError("too many")
+        if items == [4]:
+            raise KeyboardInterrupt
+        return Answers(enumerate(items))
+
+    ended = []
+    with pytest.raises(KeyboardInterrupt):
+        for end in run(tasks(*[[("a", [i])] for i in (1, 2, 3, 4)]), {"a": model}, 64):
+            ended.append(end.index)
+    assert ended == [0, 1, 2] and calls == [[1, 2, 3, 4], [1], [2], [3], [4]]
+
+
+def test_an_interruption_while_searches_begin_loses_none_that_has_ended():
+    def interrupted():
+        raise KeyboardInterrupt
+        yield
+
+    given = [*tasks([], []), Task(2, interrupted, nullcontext)]
+    ended = []
+    with pytest.raises(KeyboardInterrupt):
+        for end in run(given, {}, 64):
+            ended.append(end.index)
+    assert ended == [0, 1]
+
+
+def test_a_search_that_asks_for_a_model_that_is_not_there_ends_alone():
+    asked = [[("b", [1])], [("a", [2])]]
+    ended = {end.index: end for end in run(tasks(*asked), {"a": Squares()}, 64)}
+    assert isinstance(ended[0].error, KeyError) and ended[1].found == [4]
+
+
 def test_each_step_of_a_search_is_inside_its_own_random_numbers():
     now = []
 

@@ -7,6 +7,7 @@ from victim_cases import tiny_victim
 
 from mvp_skill import merged_calls
 from mvp_skill.merged_calls import EncoderCalls, MaskedLMCalls, VictimCalls
+from mvp_skill.mlp_ft import MLPFT
 from mvp_skill.token_budgets import TokenBudget
 
 TEXTS = [
@@ -56,6 +57,27 @@ def test_a_batch_that_does_not_fit_is_halved_until_it_does(tiny_backbone, monkey
     )
     with pytest.raises(torch.OutOfMemoryError):
         calls(TEXTS)
+
+
+def test_a_victim_with_a_forward_of_its_own_is_called(tiny_backbone):
+    class Turned(MLPFT):
+        def forward(self, texts):
+            return -super().forward(texts)
+
+    plain = tiny_victim("mlp_ft", tiny_backbone)
+    wanted = VictimCalls(lambda texts: -plain(texts))(TEXTS)
+    turned = tiny_victim("mlp_ft", tiny_backbone)
+    turned.__class__ = Turned
+    assert torch.equal(VictimCalls(turned)(TEXTS), wanted)
+    handle = plain.register_forward_hook(lambda module, given, logits: -logits)
+    assert torch.equal(VictimCalls(plain)(TEXTS), wanted)
+    handle.remove()
+
+
+def test_vectors_that_are_kept_do_not_keep_the_others():
+    calls = EncoderCalls(CountingEncoder())
+    calls([str(i) for i in range(100)])
+    assert {v.untyped_storage().nbytes() for v in calls.vectors.values()} == {2 * 4}
 
 
 def test_sentences_are_encoded_once_and_the_latest_are_kept(monkeypatch):

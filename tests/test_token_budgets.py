@@ -76,12 +76,37 @@ def test_what_does_not_fit_into_memory_is_not_asked_for_again():
     assert budget.sizes == [20]
 
 
+def test_a_batch_is_halved_until_it_fits():
+    budget, tried = TokenBudget((100, 200, 800)), []
+
+    def compute(items):
+        tried.append(list(items))
+        with budget.timed(90 * len(items), CPU):
+            if len(items) > 2:
+                raise torch.OutOfMemoryError("no room")
+        return sum(items)
+
+    assert budget.in_halves(compute, [1, 2, 3, 4, 5, 6, 7]) == [1, 5, 9, 13]
+    assert tried == [[1, 2, 3, 4, 5, 6, 7], [1, 2, 3], [1], [2, 3], [4, 5, 6, 7], [4, 5], [6, 7]]
+    assert budget.sizes == [100, 200]
+
+    def never(items):
+        raise torch.OutOfMemoryError("no room")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        budget.in_halves(never, [1, 2])
+
+
 def test_models_of_one_kind_and_size_share_a_budget():
     first, second, larger = nn.Linear(3, 4), nn.Linear(3, 4), nn.Linear(3, 5)
     assert budget_of("victim", first) is budget_of("victim", second)
     assert budget_of("victim", first) is not budget_of("victim", larger)
     assert budget_of("victim", first) is not budget_of("encoder", first)
     assert tuple(budget_of("victim", first).sizes) == token_budgets.SIZES["cpu"]
+    # A vocabulary of 50,265 in 32 bits: a gibibyte is 5,340 tokens; of 2**20 words it is 256.
+    assert budget_of("masked_lm", first, 50_265).sizes == list(token_budgets.SIZES["cpu"])
+    assert budget_of("masked_lm", first, 2**18).sizes == [512, 1024]
+    assert budget_of("masked_lm", first, 2**20).sizes == [256]
 
 
 @pytest.mark.parametrize("n_rows", [1, 4])
